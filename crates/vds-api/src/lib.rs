@@ -1,0 +1,2 @@
+//! REST request and answer types.
+#![forbid(unsafe_code)]

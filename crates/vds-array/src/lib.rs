@@ -1,0 +1,2 @@
+//! The embedded array: drives, catalog, LUN logs, maps, cleaning, rebuild.
+#![forbid(unsafe_code)]

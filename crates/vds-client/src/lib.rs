@@ -1,0 +1,2 @@
+//! A client of the REST API.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Every structure on a drive, and its codec.
+#![forbid(unsafe_code)]

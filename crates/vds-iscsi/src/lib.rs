@@ -1,0 +1,2 @@
+//! iSCSI by RFC 7143, sans-IO: PDUs, login, CHAP, sessions.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The asynchronous operation: state machine, handle, journal record.
+#![forbid(unsafe_code)]

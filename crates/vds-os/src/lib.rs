@@ -1,0 +1,1 @@
+//! Disk, Clock, Rng and Spawn on the operating system.

@@ -1,0 +1,2 @@
+//! Object registry, supervision, REST.
+#![forbid(unsafe_code)]

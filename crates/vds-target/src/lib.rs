@@ -1,0 +1,2 @@
+//! Sockets for the target protocols.
+#![forbid(unsafe_code)]
