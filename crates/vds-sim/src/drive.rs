@@ -20,3 +20,6 @@ pub use fault::{Effect, Fault, FaultRates, IoKind};
 pub use media::{DriveImage, SECTOR_BYTES};
 pub use source::{CutPoint, SimDisks, SimSource};
 pub use timing::DriveModel;
+
+#[cfg(test)]
+mod tests;

@@ -11,14 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use vds_io::{Clock, LocalFuture, Monotonic, Spawn, World};
+use vds_io::{LocalFuture, World};
 
 use crate::chance::Chance;
 use crate::event::{Agenda, Event, EventKey};
 use crate::trace::Trace;
 
-/// Milliseconds since 1970 when a simulation begins: 2025-01-01.
-const UNIX_MS_START: u64 = 1_735_689_600_000;
 /// How much virtual time [`Sim::run_until`] allows.
 const RUN_TIME_MAX: Duration = Duration::from_hours(1);
 
@@ -180,12 +178,7 @@ impl Sim {
 
     /// What an engine started now is given. After a crash its tasks cannot be spawned any more: ask for a new one.
     pub fn world(&self) -> World {
-        let handle = Rc::new(Handle { core: Rc::clone(&self.core), era: self.core.era.get() });
-        World {
-            clock: Rc::<Handle>::clone(&handle),
-            rng: Rc::new(self.core.chance.fork()),
-            spawn: handle,
-        }
+        crate::world::world(&self.core)
     }
 
     /// Chance for the test's own decisions.
@@ -480,7 +473,7 @@ impl Core {
         self.serials.get()
     }
 
-    fn spawn(&self, name: &'static str, future: LocalFuture<()>) {
+    pub(crate) fn spawn(&self, name: &'static str, future: LocalFuture<()>) {
         let serial = self.next_serial();
         let mut tasks = self.tasks.borrow_mut();
         let slot = self.free.borrow_mut().pop().unwrap_or_else(|| {
@@ -498,7 +491,8 @@ impl Core {
         self.tasks.borrow().iter().flatten().map(|task| task.name).collect()
     }
 
-    fn after(&self, duration: Duration) -> u64 {
+    /// The moment that comes `duration` from now.
+    pub(crate) fn after(&self, duration: Duration) -> u64 {
         let add_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.now_ns.get().saturating_add(add_ns)
     }
@@ -553,6 +547,11 @@ impl Core {
         self.agenda.borrow_mut().add(at_ns, event)
     }
 
+    pub(crate) fn forget_event(&self, key: EventKey) {
+        let event = self.agenda.borrow_mut().remove(key);
+        drop(event);
+    }
+
     pub(crate) fn listen(&self, listener: Weak<dyn CrashListener>) {
         self.listeners.borrow_mut().push(listener);
     }
@@ -587,71 +586,6 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.set(false);
-    }
-}
-
-/// An engine's door to the machine, good for one life.
-struct Handle {
-    core: Rc<Core>,
-    era: u64,
-}
-
-impl Clock for Handle {
-    fn now(&self) -> Monotonic {
-        Monotonic(self.core.now_ns.get())
-    }
-
-    fn unix_ms(&self) -> u64 {
-        UNIX_MS_START + self.core.now_ns.get() / 1_000_000
-    }
-
-    fn sleep(&self, duration: Duration) -> LocalFuture<()> {
-        let until_ns = self.core.after(duration);
-        Box::pin(Sleep { core: Rc::clone(&self.core), until_ns, key: None })
-    }
-}
-
-impl Spawn for Handle {
-    fn spawn(&self, name: &'static str, task: LocalFuture<()>) {
-        if self.core.is_alive(self.era) {
-            self.core.spawn(name, task);
-        }
-    }
-}
-
-struct Sleep {
-    core: Rc<Core>,
-    until_ns: u64,
-    key: Option<EventKey>,
-}
-
-impl Sleep {
-    fn forget(&mut self) {
-        if let Some(key) = self.key.take() {
-            let event = self.core.agenda.borrow_mut().remove(key);
-            drop(event);
-        }
-    }
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.forget();
-        if self.core.now_ns.get() >= self.until_ns {
-            return Poll::Ready(());
-        }
-        let event = Event::Wake(context.waker().clone());
-        let key = self.core.add_event(self.until_ns, event);
-        self.key = Some(key);
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        self.forget();
     }
 }
 

@@ -26,6 +26,7 @@ mod drive;
 mod event;
 mod executor;
 mod trace;
+mod world;
 
 pub use chance::Chance;
 pub use drive::{

@@ -58,7 +58,7 @@ fn time_jumps_to_the_next_sleeper() {
     assert_eq!(sim.now_ns(), 3_000_000_000_000);
     sim.run_for(Duration::from_nanos(5)).unwrap();
     assert_eq!(sim.now_ns(), 3_000_000_000_005);
-    assert_eq!(sim.world().clock.unix_ms(), super::UNIX_MS_START + 3_000_000);
+    assert_eq!(sim.world().clock.unix_ms(), crate::world::UNIX_MS_START + 3_000_000);
 }
 
 #[test]
