@@ -70,67 +70,67 @@ macro_rules! kinds {
 // kind, number, code: output, cancel, pausable, background, after a crash.
 kinds! {
     /// Make a LUN, with mask and target in the same step.
-    CreateLun = 1 "create-lun" CreateLun BeforeCommit false false RolledBackOrFinished;
+    CreateLun = 1 "create_lun" CreateLun BeforeCommit false false RolledBackOrFinished;
     /// Delete a LUN; its space is freed in the background.
-    DeleteLun = 2 "delete-lun" DeleteLun BeforeCommit false false Resumes;
+    DeleteLun = 2 "delete_lun" DeleteLun BeforeCommit false false Resumes;
     /// Make a LUN larger.
-    ExtendLun = 3 "extend-lun" ExtendLun BeforeCommit false false Resumes;
+    ExtendLun = 3 "extend_lun" ExtendLun BeforeCommit false false Resumes;
     /// Make a LUN smaller; bytes come off its end.
-    ShrinkLun = 4 "shrink-lun" ShrinkLun BeforeCommit false false Resumes;
+    ShrinkLun = 4 "shrink_lun" ShrinkLun BeforeCommit false false Resumes;
     /// Add a copy to a LUN.
-    AddPlex = 5 "add-plex" AddLunPlex Anytime true false Resumes;
+    AddPlex = 5 "add_plex" AddLunPlex Anytime true false Resumes;
     /// Take a copy from a LUN.
-    RemovePlex = 6 "remove-plex" RemoveLunPlex BeforeCommit false false Resumes;
+    RemovePlex = 6 "remove_plex" RemoveLunPlex BeforeCommit false false Resumes;
     /// Bring a LUN back to full redundancy.
-    RecoverLun = 7 "recover-lun" RecoverLun Anytime true false Resumes;
+    RecoverLun = 7 "recover_lun" RecoverLun Anytime true false Resumes;
     /// Change the layout of a LUN.
-    ChangeLayout = 8 "change-layout" ChangeLayout Anytime true false Resumes;
+    ChangeLayout = 8 "change_layout" ChangeLayout Anytime true false Resumes;
     /// Make a snapshot of a LUN.
-    CreateSnapshot = 9 "create-snapshot" CreateSnapshot BeforeCommit false false RolledBackOrFinished;
+    CreateSnapshot = 9 "create_snapshot" CreateSnapshot BeforeCommit false false RolledBackOrFinished;
     /// Make a writable clone of a LUN.
-    CreateClone = 10 "create-clone" CreateClone BeforeCommit false false RolledBackOrFinished;
+    CreateClone = 10 "create_clone" CreateClone BeforeCommit false false RolledBackOrFinished;
     /// Move everything off a drive.
-    DrainDrive = 20 "drain-drive" DrainDrive Anytime true false Resumes;
+    DrainDrive = 20 "drain_drive" DrainDrive Anytime true false Resumes;
     /// Move everything off a drive onto another one.
-    ReplaceDrive = 21 "replace-drive" ReplaceDrive Anytime true false Resumes;
+    ReplaceDrive = 21 "replace_drive" ReplaceDrive Anytime true false Resumes;
     /// Take a drive into a subsystem.
-    AddDrive = 22 "add-drive" AddDrive BeforeCommit false false RolledBackOrFinished;
+    AddDrive = 22 "add_drive" AddDrive BeforeCommit false false RolledBackOrFinished;
     /// Drain a drive and release it.
-    RemoveDrive = 23 "remove-drive" RemoveDrive Anytime true false Resumes;
+    RemoveDrive = 23 "remove_drive" RemoveDrive Anytime true false Resumes;
     /// Declare a drive failed.
-    FailDrive = 24 "fail-drive" FailDrive BeforeCommit false false DoneOrNot;
+    FailDrive = 24 "fail_drive" FailDrive BeforeCommit false false DoneOrNot;
     /// Make a drive a hot spare, or no longer one.
-    SetDriveSpare = 25 "set-drive-spare" SetDriveSpare BeforeCommit false false DoneOrNot;
+    SetDriveSpare = 25 "set_drive_spare" SetDriveSpare BeforeCommit false false DoneOrNot;
     /// Read and verify everything, repairing what can be repaired.
     Scrub = 30 "scrub" Scrub Anytime true false Resumes;
     /// Replace the unmasking list of a LUN.
-    SetMask = 40 "set-mask" SetMask BeforeCommit false false DoneOrNot;
+    SetMask = 40 "set_mask" SetMask BeforeCommit false false DoneOrNot;
     /// Change a friendly name.
-    SetName = 41 "set-name" SetName BeforeCommit false false DoneOrNot;
+    SetName = 41 "set_name" SetName BeforeCommit false false DoneOrNot;
     /// Change a status, such as online or offline.
-    SetStatus = 42 "set-status" SetStatus BeforeCommit false false DoneOrNot;
+    SetStatus = 42 "set_status" SetStatus BeforeCommit false false DoneOrNot;
     /// Apply hints.
-    SetHints = 43 "set-hints" SetHints BeforeCommit false false DoneOrNot;
+    SetHints = 43 "set_hints" SetHints BeforeCommit false false DoneOrNot;
     /// Change the caching policy of a LUN.
-    SetCaching = 44 "set-caching" SetCaching BeforeCommit false false DoneOrNot;
+    SetCaching = 44 "set_caching" SetCaching BeforeCommit false false DoneOrNot;
     /// Make an iSCSI target.
-    CreateTarget = 50 "create-target" CreateTarget BeforeCommit false false DoneOrNot;
+    CreateTarget = 50 "create_target" CreateTarget BeforeCommit false false DoneOrNot;
     /// Delete an iSCSI target.
-    DeleteTarget = 51 "delete-target" DeleteTarget BeforeCommit false false DoneOrNot;
+    DeleteTarget = 51 "delete_target" DeleteTarget BeforeCommit false false DoneOrNot;
     /// Set the CHAP secrets of a target.
-    SetTargetChap = 52 "set-target-chap" SetTargetChap BeforeCommit false false DoneOrNot;
+    SetTargetChap = 52 "set_target_chap" SetTargetChap BeforeCommit false false DoneOrNot;
     /// Add an address at which targets listen.
-    AddPortal = 53 "add-portal" AddPortal BeforeCommit false false DoneOrNot;
+    AddPortal = 53 "add_portal" AddPortal BeforeCommit false false DoneOrNot;
     /// Remove such an address.
-    RemovePortal = 54 "remove-portal" RemovePortal BeforeCommit false false DoneOrNot;
+    RemovePortal = 54 "remove_portal" RemovePortal BeforeCommit false false DoneOrNot;
     /// Make a portal group.
-    CreatePortalGroup = 55 "create-portal-group" CreatePortalGroup BeforeCommit false false DoneOrNot;
+    CreatePortalGroup = 55 "create_portal_group" CreatePortalGroup BeforeCommit false false DoneOrNot;
     /// Delete a portal group.
-    DeletePortalGroup = 56 "delete-portal-group" DeletePortalGroup BeforeCommit false false DoneOrNot;
+    DeletePortalGroup = 56 "delete_portal_group" DeletePortalGroup BeforeCommit false false DoneOrNot;
     /// Make an array on drives.
-    MakeArray = 60 "make-array" MakeArray BeforeCommit false false RolledBackOrFinished;
+    MakeArray = 60 "make_array" MakeArray BeforeCommit false false RolledBackOrFinished;
     /// Open an array, perhaps without drives that are missing.
-    OpenArray = 61 "open-array" OpenArray BeforeCommit false false DoneOrNot;
+    OpenArray = 61 "open_array" OpenArray BeforeCommit false false DoneOrNot;
     /// Read the properties of known objects again.
     Refresh = 62 "refresh" Refresh Never false false Repeated;
     /// Look for subsystems and drives.
@@ -138,19 +138,19 @@ kinds! {
     /// The array rebuilds what a lost drive held.
     Rebuild = 100 "rebuild" Rebuild Anytime true true Resumes;
     /// The array rewrites a block that was found bad.
-    RepairBlock = 101 "repair-block" RepairBlock BeforeCommit false true Repeated;
+    RepairBlock = 101 "repair_block" RepairBlock BeforeCommit false true Repeated;
     /// The array moves live data together to win free segments.
     Cleaning = 102 "cleaning" Cleaning Anytime true true Resumes;
     /// The array brings a log back to a known end after a crash.
-    LogRecovery = 103 "log-recovery" LogRecovery Never false true Resumes;
+    LogRecovery = 103 "log_recovery" LogRecovery Never false true Resumes;
     /// The array frees the space of a deleted LUN or snapshot.
-    FreeSpace = 104 "free-space" FreeSpace Never false true Resumes;
+    FreeSpace = 104 "free_space" FreeSpace Never false true Resumes;
     /// The array evens out the use of its drives.
     Rebalance = 105 "rebalance" Rebalance Anytime true true Resumes;
     /// The array rebuilds a map page from batch headers.
-    RebuildMap = 106 "rebuild-map" RebuildMap Never false true Resumes;
+    RebuildMap = 106 "rebuild_map" RebuildMap Never false true Resumes;
     /// Work of a provider that has no kind here; it says itself whether it can be cancelled.
-    ProviderWork = 200 "provider-work" ProviderWork Never false false AskedAgain;
+    ProviderWork = 200 "provider_work" ProviderWork Never false false AskedAgain;
 }
 
 impl OperationKind {
@@ -168,7 +168,7 @@ impl OperationKind {
         ROWS.iter().find(|row| row.number == number).map(|row| row.kind)
     }
 
-    /// The code in `--json`, logs and metrics, such as `create-lun`. Append-only, never reused.
+    /// The code in `--json`, logs and metrics, such as `create_lun`. Append-only, never reused.
     pub fn code(self) -> &'static str {
         self.row().code
     }
@@ -243,15 +243,15 @@ mod tests {
             ROWS.iter().map(|row| format!("{} {}", row.number, row.code)).collect();
         assert_eq!(
             list.join(", "),
-            "1 create-lun, 2 delete-lun, 3 extend-lun, 4 shrink-lun, 5 add-plex, 6 remove-plex, \
-             7 recover-lun, 8 change-layout, 9 create-snapshot, 10 create-clone, 20 drain-drive, \
-             21 replace-drive, 22 add-drive, 23 remove-drive, 24 fail-drive, 25 set-drive-spare, \
-             30 scrub, 40 set-mask, 41 set-name, 42 set-status, 43 set-hints, 44 set-caching, \
-             50 create-target, 51 delete-target, 52 set-target-chap, 53 add-portal, \
-             54 remove-portal, 55 create-portal-group, 56 delete-portal-group, 60 make-array, \
-             61 open-array, 62 refresh, 63 reenumerate, 100 rebuild, 101 repair-block, \
-             102 cleaning, 103 log-recovery, 104 free-space, 105 rebalance, 106 rebuild-map, \
-             200 provider-work"
+            "1 create_lun, 2 delete_lun, 3 extend_lun, 4 shrink_lun, 5 add_plex, 6 remove_plex, \
+             7 recover_lun, 8 change_layout, 9 create_snapshot, 10 create_clone, 20 drain_drive, \
+             21 replace_drive, 22 add_drive, 23 remove_drive, 24 fail_drive, 25 set_drive_spare, \
+             30 scrub, 40 set_mask, 41 set_name, 42 set_status, 43 set_hints, 44 set_caching, \
+             50 create_target, 51 delete_target, 52 set_target_chap, 53 add_portal, \
+             54 remove_portal, 55 create_portal_group, 56 delete_portal_group, 60 make_array, \
+             61 open_array, 62 refresh, 63 reenumerate, 100 rebuild, 101 repair_block, \
+             102 cleaning, 103 log_recovery, 104 free_space, 105 rebalance, 106 rebuild_map, \
+             200 provider_work"
         );
     }
 }
