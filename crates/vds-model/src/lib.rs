@@ -1,11 +1,32 @@
 //! VDS's vocabulary: object ids, properties, enumerations, hints, result codes.
 #![forbid(unsafe_code)]
 
+mod async_output;
+mod enumeration;
+mod flags;
 mod ids;
+mod lun_type;
+mod object;
 mod result;
+mod status;
 
+pub use async_output::{AsyncOutput, AsyncOutputType, AsyncPayload, PlainOutput};
+pub use enumeration::{LabelError, Unrecognized};
+pub use flags::{
+    DriveFlags, HbaPortSpeedFlags, InterconnectFlags, IpsecFlags, IscsiLoginFlags,
+    LoadBalanceFlags, LunFlags, PlexFlags, ProviderFlags, QueryProviders, RaidTypeFlags,
+    StripeSizes, SubsystemFlags, VersionSupport,
+};
 pub use ids::{
     ControllerId, DriveId, ID_BYTES, ID_TEXT_BYTES, IdError, LunId, OperationId, PlexId, PoolId,
     PortId, PortalGroupId, PortalId, ProviderId, SubsystemId, TargetId,
 };
+pub use lun_type::{LunType, LunTypeAnnouncement, LunTypeClass, PlexType};
+pub use object::{
+    HardwareProviderType, MaintenanceOperation, ObjectType, PoolType, ProviderType, RaidType,
+};
 pub use result::{HResult, Kind, ResultCode};
+pub use status::{
+    ControllerStatus, DriveStatus, Health, LunStatus, ObjectStatus, PlexStatus, PoolStatus,
+    PortStatus, PortalStatus, StateError, SubsystemStatus, TransitionState, check_state,
+};
