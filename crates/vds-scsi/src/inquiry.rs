@@ -15,7 +15,7 @@ const EVPD: u8 = 0x01;
 const CMDDT: u8 = 0x02;
 
 /// Bytes of standard data, up to the end of the version descriptors and their reserved tail.
-const STANDARD_BYTES: usize = 96;
+const STANDARD_BYTES: u8 = 96;
 
 /// What we claim to follow, without naming a revision: SAM-5, SPC-4, SBC-3, iSCSI. Source: SPC-4 §6.6.2, table 144.
 const VERSION_DESCRIPTORS: [u16; 4] = [0x00a0, 0x0460, 0x04c0, 0x0960];
@@ -76,11 +76,11 @@ fn checked_evpd(cdb: &Cdb) -> Result<bool, Sense> {
 
 /// Standard INQUIRY data. Source: SPC-4 §6.6.2.
 fn standard(peripheral: u8, identity: Option<&Identity>) -> Vec<u8> {
-    let mut data = vec![0; STANDARD_BYTES];
+    let mut data = vec![0; usize::from(STANDARD_BYTES)];
     data[0] = peripheral;
     data[2] = 0x06; // SPC-4
     data[3] = 0x12; // HISUP, response data format 2
-    data[4] = (STANDARD_BYTES - 5) as u8;
+    data[4] = STANDARD_BYTES - 5;
     data[7] = 0x02; // CMDQUE
     data[8..36].fill(b' ');
     if let Some(identity) = identity {

@@ -316,12 +316,11 @@ fn parse_page(
             return Err(invalid_at(at + index));
         }
     }
-    match code {
-        CACHING => wanted.write_back = page[2] & WCE != 0,
-        _ => {
-            wanted.descriptor_sense = page[2] & D_SENSE != 0;
-            wanted.software_write_protect = page[4] & SWP != 0;
-        }
+    if code == CACHING {
+        wanted.write_back = page[2] & WCE != 0;
+    } else {
+        wanted.descriptor_sense = page[2] & D_SENSE != 0;
+        wanted.software_write_protect = page[4] & SWP != 0;
     }
     Ok(page.len())
 }

@@ -44,10 +44,11 @@ impl Extent {
         }
     }
 
-    /// Checks that the extent lies on the LUN. An address past the end is refused with length 0 too.
+    /// Checks that the extent lies on the LUN. With length 0 the address may be the end, but not past it: SBC speaks of
+    /// the sum of both.
     pub(crate) fn check_on_lun(&self, server: &DeviceServer) -> Result<(), Sense> {
         let capacity = server.shape.sectors();
-        if self.lba >= capacity || self.sectors > capacity - self.lba {
+        if self.lba > capacity || self.sectors > capacity - self.lba {
             return Err(Sense::LBA_OUT_OF_RANGE);
         }
         Ok(())

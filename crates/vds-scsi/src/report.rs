@@ -92,6 +92,7 @@ pub(crate) fn supported_operation_codes(
 }
 
 /// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS. Source: SPC-4 §6.36.
+#[expect(clippy::unnecessary_wraps, reason = "every handler has one type")]
 pub(crate) fn supported_task_management(
     _server: &mut DeviceServer,
     _command: &Command<'_>,

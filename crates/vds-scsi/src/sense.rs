@@ -53,6 +53,10 @@ pub struct Sense {
 /// Bytes of fixed format sense data.
 pub const FIXED_SENSE_BYTES: usize = 18;
 
+/// ADDITIONAL SENSE LENGTH of fixed format: what follows byte 7.
+const FIXED_SENSE_FOLLOWING: u8 = 10;
+const _: () = assert!(FIXED_SENSE_BYTES == 8 + FIXED_SENSE_FOLLOWING as usize);
+
 /// The most bytes [`Sense::encode`] returns.
 pub const SENSE_BYTES_MAX: usize = 8 + 12 + 8;
 
@@ -134,7 +138,7 @@ impl Sense {
             bytes[0] |= 0x80;
             bytes[3..7].copy_from_slice(&information.to_be_bytes());
         }
-        bytes[7] = (FIXED_SENSE_BYTES - 8) as u8;
+        bytes[7] = FIXED_SENSE_FOLLOWING;
         bytes[12] = self.asc;
         bytes[13] = self.ascq;
         if let Some(pointer) = self.field_pointer {
@@ -146,16 +150,19 @@ impl Sense {
     /// Descriptor format, current error. Source: SPC-4 §4.5.2.
     pub fn encode_descriptor(&self) -> Vec<u8> {
         let mut bytes = vec![0x72, self.key as u8, self.asc, self.ascq, 0, 0, 0, 0];
+        let mut following = 0;
         if let Some(information) = self.information {
             bytes.extend_from_slice(&[0x00, 0x0a, 0x80, 0x00]);
             bytes.extend_from_slice(&information.to_be_bytes());
+            following += 12;
         }
         if let Some(pointer) = self.field_pointer {
             bytes.extend_from_slice(&[0x02, 0x06, 0x00, 0x00]);
             bytes.extend_from_slice(&pointer.encode());
             bytes.push(0);
+            following += 8;
         }
-        bytes[7] = u8::try_from(bytes.len() - 8).expect("two descriptors of at most 12 bytes");
+        bytes[7] = following;
         bytes
     }
 }

@@ -6,7 +6,7 @@ use crate::commands::{self, Attention};
 use crate::mode::ModeSettings;
 use crate::nexus::Nexuses;
 use crate::{
-    Action, Fault, Identity, Lun, NexusId, Response, Sense, Shape, Status, UnitAttention, mode,
+    Action, Fault, Identity, Lun, NexusId, Response, Sense, Shape, UnitAttention, mode,
     provisioning,
 };
 

@@ -193,10 +193,13 @@ impl Identity {
     ///
     /// NAA 6h would need a company id of the IEEE's, which this project does not have and does not borrow.
     pub fn naa(&self) -> [u8; 8] {
-        let id = u128::from_be_bytes(self.uuid);
-        let folded = (id >> 64) ^ id;
-        let low = u64::try_from(folded & 0x0fff_ffff_ffff_ffff).expect("60 bits fit 64");
-        (0x3000_0000_0000_0000 | low).to_be_bytes()
+        let (high, low) = self.uuid.split_at(8);
+        let mut naa = [0; 8];
+        for (byte, (high, low)) in naa.iter_mut().zip(high.iter().zip(low)) {
+            *byte = high ^ low;
+        }
+        naa[0] = 0x30 | (naa[0] & 0x0f);
+        naa
     }
 }
 

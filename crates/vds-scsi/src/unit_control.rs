@@ -5,6 +5,7 @@ use crate::server::Refusal;
 use crate::{Action, Command, DeviceServer, Sense, Task, UnitAttention};
 
 /// TEST UNIT READY.
+#[expect(clippy::unnecessary_wraps, reason = "every handler has one type")]
 pub(crate) fn test_unit_ready(
     _server: &mut DeviceServer,
     _command: &Command<'_>,
@@ -16,6 +17,7 @@ pub(crate) fn test_unit_ready(
 /// REQUEST SENSE: the next pending unit attention condition, else NO SENSE. Source: SPC-4 §6.39.
 ///
 /// Everything else is told with the command it concerns, so nothing is ever left over for this one.
+#[expect(clippy::unnecessary_wraps, reason = "every handler has one type")]
 pub(crate) fn request_sense(
     server: &mut DeviceServer,
     command: &Command<'_>,
