@@ -2,7 +2,7 @@
 //!
 //! Ids are made by callers from 16 random bytes (this crate knows no randomness), and they are
 //! durable: unlike classic VDS ids they survive a restart of the service. The bytes are in the
-//! order in which the text shows them (RFC 9562 order, not the mixed order of a COM `GUID` in memory).
+//! order in which the text shows them: RFC 9562 order, not the mixed one of a COM `GUID` in memory.
 
 /// Bytes of an id.
 pub const ID_BYTES: usize = 16;
