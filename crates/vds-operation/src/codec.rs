@@ -48,20 +48,6 @@ pub enum CodecError {
     },
 }
 
-impl CodecError {
-    /// The stable code of this error.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Truncated { .. } => "codec.truncated",
-            Self::Trailing { .. } => "codec.trailing",
-            Self::Version { .. } => "codec.version",
-            Self::Value { .. } => "codec.value",
-            Self::TooLong { .. } => "codec.too_long",
-            Self::NotText { .. } => "codec.not_text",
-        }
-    }
-}
-
 /// Writes fields one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct ByteWriter {

@@ -434,3 +434,6 @@ impl Drop for PreparedEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

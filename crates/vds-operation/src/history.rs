@@ -127,3 +127,6 @@ impl History {
         forgotten
     }
 }
+
+#[cfg(test)]
+mod tests;

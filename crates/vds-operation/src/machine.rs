@@ -36,13 +36,17 @@ pub enum PauseError {
 }
 
 impl PauseError {
-    /// The stable code.
-    pub fn code(self) -> &'static str {
+    /// The result of such a call.
+    pub fn hresult(self) -> HResult {
         match self {
-            Self::NotSupported => "operation.pause_not_supported",
-            Self::Ended => "operation.ended",
-            Self::Cancelling => "operation.cancelling",
+            Self::NotSupported => HResult::VDSX_E_PAUSE_NOT_SUPPORTED,
+            Self::Ended | Self::Cancelling => HResult::VDSX_E_OPERATION_ENDED,
         }
+    }
+
+    /// The stable dotted code.
+    pub fn code(self) -> &'static str {
+        self.hresult().code()
     }
 }
 
@@ -455,3 +459,6 @@ impl OperationRecord {
         matches!(self.state, State::Cancelling | State::Cancelled)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -569,3 +569,6 @@ fn read_end(reader: &mut ByteReader<'_>) -> Result<End, CodecError> {
         other => Err(CodecError::Value { field: "end", found: u64::from(other) }),
     }
 }
+
+#[cfg(test)]
+mod tests;
