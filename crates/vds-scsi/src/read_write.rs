@@ -204,7 +204,11 @@ pub(crate) fn compare_and_write(
     extent.check_on_lun(server)?;
     extent.check_length(compare_sectors_max(server))?;
     if extent.sectors == 0 {
-        return Ok(Task::good());
+        // Data for no sectors: 256 sectors and one byte to say so look like this.
+        return match command.data_out_bytes {
+            0 => Ok(Task::good()),
+            _ => Err(Sense::invalid_cdb_field(extent.length_byte, None).into()),
+        };
     }
     let range = extent.range(server);
     let wanted = 2 * range.len_bytes;

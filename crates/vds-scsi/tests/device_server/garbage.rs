@@ -42,8 +42,8 @@ fn fits(shape: &Shape, range: Range, transfer: bool) -> bool {
     let sector = u64::from(shape.sector().bytes());
     let end = range.offset_bytes.checked_add(range.len_bytes);
     range.len_bytes > 0
-        && range.offset_bytes % sector == 0
-        && range.len_bytes % sector == 0
+        && range.offset_bytes.is_multiple_of(sector)
+        && range.len_bytes.is_multiple_of(sector)
         && end.is_some_and(|end| end <= shape.size_bytes())
         && (!transfer || range.len_bytes <= u64::from(shape.transfer_bytes_max()))
 }

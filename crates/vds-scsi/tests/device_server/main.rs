@@ -1,5 +1,6 @@
 //! The device server through its public face, one module per command family.
 #![expect(clippy::unwrap_used, reason = "a test that unwraps nothing fails, as it should")]
+#![expect(clippy::unnecessary_wraps, reason = "expectations are compared with results")]
 #![expect(clippy::needless_pass_by_value, reason = "expectations read better without a reference")]
 
 mod attention;
@@ -18,7 +19,9 @@ use vds_scsi::{
 /// One nexus that was never attached, so that no unit attention stands in the way.
 const NEXUS: NexusId = NexusId(1);
 /// Sectors of the LUN of [`server`].
-const SECTORS: u64 = 131_072;
+const SECTORS: u64 = END as u64;
+/// The same, as the first address past the end.
+const END: u32 = 131_072;
 /// The most one command moves there.
 const TRANSFER_MAX: u32 = 1 << 20;
 const UUID: [u8; 16] = [

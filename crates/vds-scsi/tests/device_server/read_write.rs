@@ -3,14 +3,13 @@
 use vds_scsi::{Action, Compare, Range, Sector};
 
 use crate::{
-    INVALID_FIELD, OUT_OF_RANGE, Refused, SECTORS, SOFTWARE_PROTECTED, WRITE_PROTECTED,
+    END, INVALID_FIELD, OUT_OF_RANGE, Refused, SECTORS, SOFTWARE_PROTECTED, WRITE_PROTECTED,
     WRONG_DATA_OUT, came_to, cdb6, cdb10, cdb12, cdb16, good, handle, policy, send_list, server,
     server_of, shape,
 };
 
 const FUA: u8 = 0x08;
 const DPO: u8 = 0x10;
-const END: u32 = SECTORS as u32;
 
 fn range(sector: u64, sectors: u64) -> Range {
     Range { offset_bytes: sector * 512, len_bytes: sectors * 512 }
@@ -144,6 +143,7 @@ fn compare_and_write_wants_both_halves() {
     check(&cdb16(0x89, 0, 9, 1), 2, compared(1, false));
     check(&cdb16(0x89, FUA, 9, 255), 510, compared(255, true));
     check(&cdb16(0x89, 0, 9, 0), 0, Ok(good()));
+    check(&cdb16(0x89, 0, 9, 256), 512, Err(INVALID_FIELD));
     check(&cdb16(0x89, 0, 9, 1), 4, Err(WRONG_DATA_OUT));
     check(&cdb16(0x89, 0, 9, 3), 4, Err(WRONG_DATA_OUT));
     check(&cdb16(0x89, 0, SECTORS - 1, 2), 4, Err(OUT_OF_RANGE));
