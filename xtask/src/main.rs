@@ -1,24 +1,36 @@
 //! Chores: the gate, the tests, the long runs. `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
+mod arguments;
+mod ci;
 mod process;
 mod rust_text;
+mod test;
 mod tidy;
 mod tree;
 
 use anyhow::{Result, bail};
+use arguments::Arguments;
 use std::process::ExitCode;
+use test::Options;
 
 const HELP: &str = "\
 cargo xtask CHORE
 
-  tidy    the house rules that no lint checks
+  ci [--without CLIENT]
+        the whole gate: fmt, clippy, tidy, docs, deny, then test
+  test [--level unit|doc|property|simulation|black-box] [--without CLIENT]
+        every test that fits 20 minutes, counted by level; installs missing outside clients where it may
+  tidy
+        the house rules that no lint checks
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match dispatch(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // What failed has been told, and the totals stay the last line.
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -26,21 +38,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(arguments: &[String]) -> Result<()> {
+fn dispatch(arguments: &[String]) -> Result<bool> {
     let (chore, rest) = match arguments.split_first() {
         None => ("help", &[][..]),
         Some((chore, rest)) => (chore.as_str(), rest),
     };
     let root = tree::workspace_root()?;
-    match (chore, rest) {
-        ("help" | "--help" | "-h", _) => {
+    let rest = Arguments::new(rest);
+    match chore {
+        "help" | "--help" | "-h" => {
             print!("{HELP}");
-            Ok(())
+            Ok(true)
         }
-        ("tidy", []) => tidy::run(&root),
-        _ => bail!(
-            "`cargo xtask {}` is no chore; `cargo xtask help` lists them",
-            arguments.join(" ")
-        ),
+        "ci" => ci::run(&root, &Options::parse(rest)?),
+        "test" => test::run(&root, &Options::parse(rest)?),
+        "tidy" => {
+            rest.end()?;
+            tidy::run(&root)?;
+            Ok(true)
+        }
+        _ => bail!("`{chore}` is no chore; `cargo xtask help` lists them"),
     }
 }

@@ -1,0 +1,169 @@
+//! Every test that fits twenty minutes on two cores, counted by level.
+//!
+//! Cargo builds the executables and this runs them one after the other: so a level that ran nothing, a harness that
+//! died in the middle and a test that only said `not run: …` are told from success.
+
+mod clients;
+mod executable;
+mod level;
+mod libtest;
+mod totals;
+
+use crate::arguments::Arguments;
+use crate::tree::Tree;
+use anyhow::Result;
+use executable::{Executable, Ran};
+use level::{Level, Properties};
+use libtest::Verdict;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+use totals::Totals;
+
+/// What to run.
+pub(crate) struct Options {
+    levels: Vec<Level>,
+    without: Vec<String>,
+}
+
+impl Options {
+    /// `--level L` (more than once for more than one) and `--without CLIENT`.
+    ///
+    /// # Errors
+    /// When an argument is not understood.
+    pub(crate) fn parse(mut arguments: Arguments) -> Result<Self> {
+        let mut levels = arguments.values("--level")?;
+        let without = arguments.values("--without")?;
+        arguments.end()?;
+        if levels.is_empty() {
+            levels = Level::ALL.to_vec();
+        }
+        Ok(Self { levels, without })
+    }
+
+    fn wants(&self, level: Level) -> bool {
+        self.levels.contains(&level)
+    }
+}
+
+/// Runs the tests and prints the totals, whose last line is `N passed, N failed`. True if none failed.
+///
+/// # Errors
+/// When no test could be started: a client is missing, or git or cargo.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
+    let started = Instant::now();
+    if options.wants(Level::BlackBox) {
+        clients::ensure(root, &options.without)?;
+    }
+    let mut totals = Totals::new(&options.levels, &options.without);
+    match executable::build(root) {
+        Ok(executables) => run_all(root, options, &executables, &mut totals)?,
+        Err(error) => totals.broken("build", &error.to_string()),
+    }
+    Ok(totals.print(started.elapsed()))
+}
+
+fn run_all(
+    root: &Path,
+    options: &Options,
+    executables: &[Executable],
+    totals: &mut Totals,
+) -> Result<()> {
+    let properties = Properties::of(&Tree::load(root)?);
+    let environment = [(clients::WITHOUT, options.without.join(","))];
+    let long = |executable: &Executable| {
+        properties.level(&executable.package, executable.target, "").is_long()
+    };
+    // Quick ones first: a mistake there is told within seconds.
+    for executable in executables.iter().filter(|e| !long(e)) {
+        run_one(executable, options, &properties, &environment, totals)?;
+    }
+    if options.wants(Level::Doc) {
+        run_doctests(root, totals)?;
+    }
+    for executable in executables.iter().filter(|e| long(e)) {
+        run_one(executable, options, &properties, &environment, totals)?;
+    }
+    Ok(())
+}
+
+fn run_one(
+    executable: &Executable,
+    options: &Options,
+    properties: &Properties,
+    environment: &[(&str, String)],
+    totals: &mut Totals,
+) -> Result<()> {
+    let level_of = |test: &str| properties.level(&executable.package, executable.target, test);
+    let all = executable.tests()?;
+    let wanted: Vec<String> =
+        all.iter().filter(|test| options.wants(level_of(test))).cloned().collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let only = if wanted.len() == all.len() { &[][..] } else { &wanted };
+    let name = format!("{} {}", executable.package, executable.target_name);
+    let started = Instant::now();
+    if wanted.iter().any(|test| level_of(test).is_long()) {
+        println!("{name}: {} tests", wanted.len());
+    }
+    let ran = executable.run(only, environment, |test, verdict| {
+        if level_of(test).is_long() {
+            let word = if verdict == Verdict::Passed { "ok" } else { "FAILED" };
+            println!("    {test} ... {word} ({:.1} s)", started.elapsed().as_secs_f64());
+        }
+    })?;
+    report(&name, started, &ran, totals, level_of);
+    let silent = wanted.iter().filter(|test| !ran.output.verdicts.contains_key(*test));
+    for test in silent {
+        totals.broken(&format!("{name} {test}"), "it never ended");
+    }
+    Ok(())
+}
+
+fn run_doctests(root: &Path, totals: &mut Totals) -> Result<()> {
+    let started = Instant::now();
+    let mut command = Command::new("cargo");
+    command
+        .args(["test", "--quiet", "--workspace", "--doc", "--no-fail-fast", "--", "--show-output"])
+        .args(["--format", "pretty"])
+        .current_dir(root);
+    let ran = executable::run_harness(&mut command, |_, _| {})?;
+    report("documentation", started, &ran, totals, |_| Level::Doc);
+    Ok(())
+}
+
+fn report(
+    name: &str,
+    started: Instant,
+    ran: &Ran,
+    totals: &mut Totals,
+    level_of: impl Fn(&str) -> Level,
+) {
+    let mut passed = 0_usize;
+    for (test, &verdict) in &ran.output.verdicts {
+        let full_name = format!("{name} {test}");
+        let level = level_of(test);
+        match (verdict, ran.output.not_run(test)) {
+            (Verdict::Passed, Some(reason)) => totals.not_run(level, &full_name, reason),
+            (Verdict::Passed, None) => {
+                passed += 1;
+                totals.passed(level);
+            }
+            (Verdict::Failed, _) => {
+                let printed = ran.output.printed.get(test).map_or("", String::as_str);
+                totals.failed(level, &full_name, printed);
+            }
+            (Verdict::Ignored, _) => {
+                totals.failed(level, &full_name, "ignored: let it run, or remove it");
+            }
+        }
+    }
+    if let Some(complaint) = &ran.broken {
+        totals.broken(name, complaint);
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let others = ran.output.verdicts.len() - passed;
+    let note = if others > 0 { format!(", {others} not") } else { String::new() };
+    println!("{name}: {passed} passed{note} ({seconds:.1} s)");
+}
