@@ -15,7 +15,7 @@
 //! | key | option: bytes, 1 to 128, UTF-8 |
 //! | fingerprint | 16 bytes |
 //! | priority | u8, 0–15 |
-//! | arguments | bytes, at most 65536 |
+//! | arguments | bytes, at most 131072 |
 //! | state | u8: 0 queued, 1 running, 2 paused, 3 cancelling, 4 succeeded, 5 failed, 6 cancelled |
 //! | committed | u8, 0 or 1 |
 //! | cursor | bytes, at most 4096 |
@@ -37,7 +37,7 @@ use crate::{
 /// The version [`OperationRecord::encode`] writes.
 pub const RECORD_VERSION: u16 = 1;
 /// Most bytes of arguments an operation may have.
-pub const ARGUMENTS_BYTES_MAX: usize = 64 * 1024;
+pub const ARGUMENTS_BYTES_MAX: usize = 128 * 1024;
 /// Most bytes of a cursor.
 pub const CURSOR_BYTES_MAX: usize = 4096;
 /// Most bytes of a text of a record: owner, phase, message. Longer ones are cut.

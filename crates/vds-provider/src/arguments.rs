@@ -1,0 +1,396 @@
+//! The bytes of a request's arguments: what a durable intent keeps.
+//!
+//! Version 1 of each kind: two bytes of version, then the fields in the order of the [`Request`]'s own, integers
+//! little-endian, texts and lists after a count of four bytes, optional values after one byte 0 or 1. Addresses are
+//! texts; enumerations of VDS are their numbers in four bytes, ours one byte.
+
+use std::net::SocketAddr;
+
+use vds_model::{
+    DriveId, Hints, HintsForm, LunId, LunStatus, LunType, PlexId, PortalId, RawHints, SubsystemId,
+    TargetId, UNMASKING_TEXT_BYTES_MAX, UnmaskingList,
+};
+use vds_operation::{ByteReader, ByteWriter, CodecError, OperationKind};
+
+use crate::request::{DRIVES_MAX, NAME_BYTES_MAX, SECRET_BYTES_MAX};
+use crate::{
+    Caching, Chap, ChapCredential, CreateLun, NewDrive, Provisioning, Request, Secret, SectorSize,
+    TargetChoice, Wipe,
+};
+
+/// The version [`Request::encode`] writes.
+const ARGUMENTS_VERSION: u16 = 1;
+
+type Result<T> = std::result::Result<T, CodecError>;
+
+impl Request {
+    /// The arguments as bytes; the kind stands beside them in the record.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = ByteWriter::new();
+        writer.u16(ARGUMENTS_VERSION);
+        self.write(&mut writer);
+        writer.into_bytes()
+    }
+
+    fn write(&self, writer: &mut ByteWriter) {
+        match self {
+            Self::CreateLun(create) => write_create_lun(writer, create),
+            Self::DeleteLun { lun } | Self::RecoverLun { lun } => writer.raw(&lun.to_bytes()),
+            Self::ExtendLun { lun, by_bytes, drives } => {
+                writer.raw(&lun.to_bytes());
+                writer.u64(*by_bytes);
+                writer.option(drives.as_deref(), write_drives);
+            }
+            Self::AddPlex { lun, drives } => {
+                writer.raw(&lun.to_bytes());
+                writer.option(drives.as_deref(), write_drives);
+            }
+            Self::RemovePlex { plex } => writer.raw(&plex.to_bytes()),
+            Self::SetLunMask { lun, unmasking_list } => {
+                writer.raw(&lun.to_bytes());
+                writer.text(&unmasking_list.to_string());
+            }
+            Self::SetLunName { lun, name } => {
+                writer.raw(&lun.to_bytes());
+                writer.text(name);
+            }
+            Self::SetLunStatus { lun, status } => {
+                writer.raw(&lun.to_bytes());
+                writer.u32(status.number());
+            }
+            Self::SetLunCaching { lun, caching } => {
+                writer.raw(&lun.to_bytes());
+                writer.u8(caching_number(*caching));
+            }
+            Self::ApplyLunHints { lun, hints } => {
+                writer.raw(&lun.to_bytes());
+                write_hints(writer, hints);
+            }
+            Self::CreateTarget { subsystem, iqn, name } => {
+                writer.raw(&subsystem.to_bytes());
+                writer.text(iqn);
+                writer.text(name);
+            }
+            Self::DeleteTarget { target } => writer.raw(&target.to_bytes()),
+            Self::SetTargetChap { target, chap } => {
+                writer.raw(&target.to_bytes());
+                writer.option(chap.as_ref(), write_chap);
+            }
+            Self::AddPortal { subsystem, listen, announce } => {
+                writer.raw(&subsystem.to_bytes());
+                writer.text(&listen.to_string());
+                writer.option(*announce, |writer, address| writer.text(&address.to_string()));
+            }
+            Self::RemovePortal { portal } => writer.raw(&portal.to_bytes()),
+            Self::CreateSubsystem { name, drives } => {
+                writer.text(name);
+                writer.list(drives, write_new_drive);
+            }
+            Self::AddDrive { subsystem, drive } => {
+                writer.raw(&subsystem.to_bytes());
+                write_new_drive(writer, drive);
+            }
+            Self::FailDrive { drive } | Self::RemoveDrive { drive } => {
+                writer.raw(&drive.to_bytes());
+            }
+            Self::SetDriveSpare { drive, is_spare } => {
+                writer.raw(&drive.to_bytes());
+                writer.bool(*is_spare);
+            }
+            Self::OpenSubsystem { subsystem, without } => {
+                writer.raw(&subsystem.to_bytes());
+                write_drives(writer, without);
+            }
+            Self::Refresh | Self::Reenumerate => {}
+        }
+    }
+
+    /// Reads what [`Request::encode`] wrote for a request of this kind.
+    ///
+    /// # Errors
+    /// [`CodecError`] for anything else, or a kind that no request has; never panics.
+    pub fn decode(kind: OperationKind, arguments: &[u8]) -> Result<Self> {
+        let mut reader = ByteReader::new(arguments);
+        let version = reader.u16("version")?;
+        if version != ARGUMENTS_VERSION {
+            return Err(CodecError::Version { found: version });
+        }
+        let request = read(kind, &mut reader)?;
+        reader.finish()?;
+        Ok(request)
+    }
+}
+
+fn read(kind: OperationKind, reader: &mut ByteReader<'_>) -> Result<Request> {
+    Ok(match kind {
+        OperationKind::CreateLun => Request::CreateLun(read_create_lun(reader)?),
+        OperationKind::DeleteLun => Request::DeleteLun { lun: lun(reader)? },
+        OperationKind::ExtendLun => Request::ExtendLun {
+            lun: lun(reader)?,
+            by_bytes: reader.u64("by_bytes")?,
+            drives: reader.option("drives", drives)?,
+        },
+        OperationKind::AddPlex => {
+            Request::AddPlex { lun: lun(reader)?, drives: reader.option("drives", drives)? }
+        }
+        OperationKind::RemovePlex => {
+            Request::RemovePlex { plex: PlexId::from_bytes(reader.array("plex")?) }
+        }
+        OperationKind::RecoverLun => Request::RecoverLun { lun: lun(reader)? },
+        OperationKind::SetMask => {
+            Request::SetLunMask { lun: lun(reader)?, unmasking_list: mask(reader)? }
+        }
+        OperationKind::SetName => {
+            Request::SetLunName { lun: lun(reader)?, name: name(reader, "name")? }
+        }
+        OperationKind::SetStatus => Request::SetLunStatus {
+            lun: lun(reader)?,
+            status: LunStatus::from_number(reader.u32("status")?),
+        },
+        OperationKind::SetCaching => {
+            Request::SetLunCaching { lun: lun(reader)?, caching: caching(reader)? }
+        }
+        OperationKind::SetHints => {
+            Request::ApplyLunHints { lun: lun(reader)?, hints: read_hints(reader)? }
+        }
+        OperationKind::CreateTarget => Request::CreateTarget {
+            subsystem: subsystem(reader)?,
+            iqn: name(reader, "iqn")?,
+            name: name(reader, "name")?,
+        },
+        OperationKind::DeleteTarget => Request::DeleteTarget { target: target(reader)? },
+        OperationKind::SetTargetChap => Request::SetTargetChap {
+            target: target(reader)?,
+            chap: reader.option("chap", read_chap)?,
+        },
+        OperationKind::AddPortal => Request::AddPortal {
+            subsystem: subsystem(reader)?,
+            listen: address(reader, "listen")?,
+            announce: reader.option("announce", |reader| address(reader, "announce"))?,
+        },
+        OperationKind::RemovePortal => {
+            Request::RemovePortal { portal: PortalId::from_bytes(reader.array("portal")?) }
+        }
+        OperationKind::MakeArray => Request::CreateSubsystem {
+            name: name(reader, "name")?,
+            drives: reader.list("drives", DRIVES_MAX, read_new_drive)?,
+        },
+        OperationKind::AddDrive => {
+            Request::AddDrive { subsystem: subsystem(reader)?, drive: read_new_drive(reader)? }
+        }
+        OperationKind::FailDrive => Request::FailDrive { drive: drive(reader)? },
+        OperationKind::SetDriveSpare => {
+            Request::SetDriveSpare { drive: drive(reader)?, is_spare: reader.bool("spare")? }
+        }
+        OperationKind::RemoveDrive => Request::RemoveDrive { drive: drive(reader)? },
+        OperationKind::OpenArray => {
+            Request::OpenSubsystem { subsystem: subsystem(reader)?, without: drives(reader)? }
+        }
+        OperationKind::Refresh => Request::Refresh,
+        OperationKind::Reenumerate => Request::Reenumerate,
+        other => {
+            return Err(CodecError::Value { field: "kind", found: u64::from(other.number()) });
+        }
+    })
+}
+
+fn unknown(field: &'static str, found: u8) -> CodecError {
+    CodecError::Value { field, found: u64::from(found) }
+}
+
+fn lun(reader: &mut ByteReader<'_>) -> Result<LunId> {
+    reader.array("lun").map(LunId::from_bytes)
+}
+
+fn subsystem(reader: &mut ByteReader<'_>) -> Result<SubsystemId> {
+    reader.array("subsystem").map(SubsystemId::from_bytes)
+}
+
+fn target(reader: &mut ByteReader<'_>) -> Result<TargetId> {
+    reader.array("target").map(TargetId::from_bytes)
+}
+
+fn drive(reader: &mut ByteReader<'_>) -> Result<DriveId> {
+    reader.array("drive").map(DriveId::from_bytes)
+}
+
+fn name(reader: &mut ByteReader<'_>, field: &'static str) -> Result<String> {
+    reader.text(field, NAME_BYTES_MAX)
+}
+
+fn address(reader: &mut ByteReader<'_>, field: &'static str) -> Result<SocketAddr> {
+    let text = name(reader, field)?;
+    text.parse().map_err(|_| CodecError::Value { field, found: text.len() as u64 })
+}
+
+fn mask(reader: &mut ByteReader<'_>) -> Result<UnmaskingList> {
+    let text = reader.text("mask", UNMASKING_TEXT_BYTES_MAX)?;
+    UnmaskingList::parse(&text)
+        .map_err(|_| CodecError::Value { field: "mask", found: text.len() as u64 })
+}
+
+fn write_drives(writer: &mut ByteWriter, drives: &[DriveId]) {
+    writer.list(drives, |writer, drive| writer.raw(&drive.to_bytes()));
+}
+
+fn drives(reader: &mut ByteReader<'_>) -> Result<Vec<DriveId>> {
+    reader.list("drives", DRIVES_MAX, drive)
+}
+
+fn caching_number(caching: Caching) -> u8 {
+    match caching {
+        Caching::WriteBack => 1,
+        Caching::WriteThrough => 0,
+    }
+}
+
+fn caching(reader: &mut ByteReader<'_>) -> Result<Caching> {
+    match reader.u8("caching")? {
+        0 => Ok(Caching::WriteThrough),
+        1 => Ok(Caching::WriteBack),
+        other => Err(unknown("caching", other)),
+    }
+}
+
+fn write_create_lun(writer: &mut ByteWriter, create: &CreateLun) {
+    writer.raw(&create.subsystem.to_bytes());
+    writer.text(&create.name);
+    writer.u32(create.lun_type.number());
+    writer.u64(create.size_bytes);
+    writer.option(create.drives.as_deref(), write_drives);
+    writer.text(&create.unmasking_list.to_string());
+    writer.option(create.hints.as_ref(), write_hints);
+    writer.option(create.copies, ByteWriter::u16);
+    writer.option(create.columns, ByteWriter::u16);
+    writer.u8(match create.provisioning {
+        Provisioning::Thick => 0,
+        Provisioning::Thin => 1,
+    });
+    writer.u8(match create.sector_size {
+        SectorSize::Bytes512 => 0,
+        SectorSize::Bytes4096 => 1,
+    });
+    writer.u8(caching_number(create.caching));
+    match &create.target {
+        TargetChoice::None => writer.u8(0),
+        TargetChoice::New => writer.u8(1),
+        TargetChoice::Named(iqn) => {
+            writer.u8(2);
+            writer.text(iqn);
+        }
+        TargetChoice::Existing(id) => {
+            writer.u8(3);
+            writer.raw(&id.to_bytes());
+        }
+    }
+}
+
+fn read_create_lun(reader: &mut ByteReader<'_>) -> Result<CreateLun> {
+    Ok(CreateLun {
+        subsystem: subsystem(reader)?,
+        name: name(reader, "name")?,
+        lun_type: LunType::from_number(reader.u32("type")?),
+        size_bytes: reader.u64("size")?,
+        drives: reader.option("drives", drives)?,
+        unmasking_list: mask(reader)?,
+        hints: reader.option("hints", read_hints)?,
+        copies: reader.option("copies", |reader| reader.u16("copies"))?,
+        columns: reader.option("columns", |reader| reader.u16("columns"))?,
+        provisioning: match reader.u8("provisioning")? {
+            0 => Provisioning::Thick,
+            1 => Provisioning::Thin,
+            other => return Err(unknown("provisioning", other)),
+        },
+        sector_size: match reader.u8("sector")? {
+            0 => SectorSize::Bytes512,
+            1 => SectorSize::Bytes4096,
+            other => return Err(unknown("sector", other)),
+        },
+        caching: caching(reader)?,
+        target: match reader.u8("target")? {
+            0 => TargetChoice::None,
+            1 => TargetChoice::New,
+            2 => TargetChoice::Named(name(reader, "iqn")?),
+            3 => TargetChoice::Existing(target(reader)?),
+            other => return Err(unknown("target", other)),
+        },
+    })
+}
+
+fn write_chap(writer: &mut ByteWriter, chap: &Chap) {
+    write_credential(writer, &chap.initiator);
+    writer.option(chap.target.as_ref(), write_credential);
+}
+
+fn write_credential(writer: &mut ByteWriter, credential: &ChapCredential) {
+    writer.text(&credential.user);
+    writer.bytes(credential.secret.expose());
+}
+
+fn read_chap(reader: &mut ByteReader<'_>) -> Result<Chap> {
+    Ok(Chap {
+        initiator: read_credential(reader)?,
+        target: reader.option("chap.target", read_credential)?,
+    })
+}
+
+fn read_credential(reader: &mut ByteReader<'_>) -> Result<ChapCredential> {
+    Ok(ChapCredential {
+        user: name(reader, "chap.user")?,
+        secret: Secret::new(reader.bytes("chap.secret", SECRET_BYTES_MAX)?),
+    })
+}
+
+fn write_new_drive(writer: &mut ByteWriter, drive: &NewDrive) {
+    writer.text(&drive.path);
+    match &drive.wipe {
+        Wipe::No => writer.u8(0),
+        Wipe::Yes { serial } => {
+            writer.u8(1);
+            writer.option(serial.as_deref(), ByteWriter::text);
+        }
+    }
+}
+
+fn read_new_drive(reader: &mut ByteReader<'_>) -> Result<NewDrive> {
+    let path = name(reader, "path")?;
+    let wipe = match reader.u8("wipe")? {
+        0 => Wipe::No,
+        1 => Wipe::Yes { serial: reader.option("serial", |reader| name(reader, "serial"))? },
+        other => return Err(unknown("wipe", other)),
+    };
+    Ok(NewDrive { path, wipe })
+}
+
+fn write_hints(writer: &mut ByteWriter, hints: &Hints) {
+    let raw = hints.to_raw(HintsForm::Hints2);
+    writer.u64(raw.mask);
+    writer.u64(raw.values);
+    writer.u64(raw.expected_maximum_bytes);
+    writer.u32(raw.optimal_read_bytes);
+    writer.u32(raw.optimal_read_alignment_bytes);
+    writer.u32(raw.optimal_write_bytes);
+    writer.u32(raw.optimal_write_alignment_bytes);
+    writer.u32(raw.maximum_drive_count);
+    writer.u32(raw.stripe_bytes);
+    writer.u32(raw.bus_type);
+    writer.u8(hints.rebuild_priority.number());
+}
+
+fn read_hints(reader: &mut ByteReader<'_>) -> Result<Hints> {
+    let raw = RawHints {
+        mask: reader.u64("hints.mask")?,
+        values: reader.u64("hints.values")?,
+        expected_maximum_bytes: reader.u64("hints.maximum")?,
+        optimal_read_bytes: reader.u32("hints.read")?,
+        optimal_read_alignment_bytes: reader.u32("hints.read_alignment")?,
+        optimal_write_bytes: reader.u32("hints.write")?,
+        optimal_write_alignment_bytes: reader.u32("hints.write_alignment")?,
+        maximum_drive_count: reader.u32("hints.drives")?,
+        stripe_bytes: reader.u32("hints.stripe")?,
+        bus_type: reader.u32("hints.bus")?,
+        rebuild_priority: i16::from(reader.u8("hints.priority")?),
+    };
+    Hints::from_raw(HintsForm::Hints2, &raw)
+        .map_err(|_| CodecError::Value { field: "hints", found: raw.mask })
+}
