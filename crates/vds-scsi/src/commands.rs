@@ -86,6 +86,7 @@ pub(crate) static COMMANDS: &[Entry] = &[
     entry(&[0x93, 0xff, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, 0, CTL], provisioning::write_same),
     entry(&[0x9c, 0xf8, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, 0, CTL], read_write::write_atomic),
     action(0x10, &[0x9e, 0x10, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, 0x01, CTL], capacity::read_capacity_16),
+    action(0x12, &[0x9e, 0x12, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, ALL, 0, CTL], provisioning::lba_status),
     exempt(&[0xa0, 0, ALL, 0, 0, 0, ALL, ALL, ALL, ALL, 0, CTL], report::report_luns),
     action(0x0c, &[0xa3, 0x0c, 0x87, ALL, ALL, ALL, ALL, ALL, ALL, ALL, 0, CTL], report::supported_operation_codes),
     action(0x0d, &[0xa3, 0x0d, 0x80, 0, 0, 0, ALL, ALL, ALL, ALL, 0, CTL], report::supported_task_management),

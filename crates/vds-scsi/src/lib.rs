@@ -35,7 +35,7 @@
 //! - No input panics. No clock, no randomness, no IO, no `async`.
 //!
 //! # What it does not do
-//! Persistent and other reservations, protection information, ALUA, EXTENDED COPY, GET LBA STATUS, log pages, task sets
+//! Persistent and other reservations, protection information, ALUA, EXTENDED COPY, log pages, task sets
 //! and task management (the target's), and every other command not in the table: they are answered INVALID COMMAND
 //! OPERATION CODE. `docs/compliance.md` lists what the standards ask for and why it is not there.
 #![forbid(unsafe_code)]

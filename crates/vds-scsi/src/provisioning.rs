@@ -1,4 +1,4 @@
-//! Deallocation: UNMAP, WRITE SAME, and the two pages that state their limits.
+//! Deallocation: UNMAP, WRITE SAME, GET LBA STATUS, and the two pages that state their limits.
 
 use crate::action::{ParameterKind, ParameterList, Pattern, Range};
 use crate::cdb::Cdb;
@@ -168,4 +168,25 @@ pub(crate) fn write_same(
         return Err(read_write::wrong_data_out(sector));
     }
     Ok(Task::new(Action::WriteSame { range, pattern: Pattern::DataOut, durable }, sector))
+}
+
+/// GET LBA STATUS: from the address on, everything is "mapped or unknown" (status 0h), for which sectors are deallocated
+/// is the LUN's knowledge and not asked for. Without the command, clients that see LBPME complain at each look.
+/// Source: SBC-3 §5.4, table 39.
+pub(crate) fn lba_status(
+    server: &mut DeviceServer,
+    _command: &Command<'_>,
+    cdb: &Cdb,
+) -> Result<Task, Refusal> {
+    let lba = cdb.u64(2);
+    let capacity = server.shape.sectors();
+    if lba >= capacity {
+        return Err(Sense::LBA_OUT_OF_RANGE.into());
+    }
+    let sectors = u32::try_from(capacity - lba).unwrap_or(u32::MAX);
+    let mut data = vec![0, 0, 0, 20, 0, 0, 0, 0];
+    data.extend_from_slice(&lba.to_be_bytes());
+    data.extend_from_slice(&sectors.to_be_bytes());
+    data.extend_from_slice(&[0; 4]);
+    Ok(Task::data(data, cdb.allocation32(10)))
 }

@@ -168,7 +168,7 @@ fn one_command_with_its_timeouts_and_one_that_is_not_there() {
     for option in [1, 2, 3] {
         check(&supported(option, 0x5e, 0), Ok(&[0, 1, 0, 0]));
     }
-    check(&supported(2, 0x9e, 0x12), Ok(&[0, 1, 0, 0]));
+    check(&supported(2, 0x9e, 0x13), Ok(&[0, 1, 0, 0]));
     check(&supported(4, 0, 0), Err(INVALID_FIELD));
     check(&[0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0], Ok(&[0xd8, 0, 0, 0]));
     check(&[0xa3, 0x0e, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0], Err(INVALID_OPCODE));

@@ -125,3 +125,12 @@ fn the_limits_page_says_what_is_enforced() {
     let page = data_in(&mut server(), &[0x12, 1, 0xb2, 0, 255, 0]).unwrap();
     assert_eq!(page, [0, 0xb2, 0, 4, 0, 0xe6, 0x01, 0]);
 }
+
+#[test]
+fn lba_status_claims_nothing() {
+    let status = |lba| data_in(&mut server(), &cdb16(0x9e, 0x12, lba, 24));
+    let data = status(SECTORS - 2).unwrap();
+    assert_eq!(data[..8], [0, 0, 0, 20, 0, 0, 0, 0]);
+    assert_eq!(data[8..], [0, 0, 0, 0, 0, 1, 0xff, 0xfe, 0, 0, 0, 2, 0, 0, 0, 0]);
+    assert_eq!(status(SECTORS), Err(OUT_OF_RANGE));
+}
