@@ -25,6 +25,7 @@ mod chance;
 mod drive;
 mod event;
 mod executor;
+pub mod lun_model;
 mod trace;
 mod world;
 
