@@ -4,10 +4,13 @@
 mod async_output;
 mod enumeration;
 mod flags;
+mod hints;
+mod identification;
 mod ids;
 mod iscsi_name;
 mod lun_type;
 mod object;
+mod priority;
 mod result;
 mod size;
 mod status;
@@ -20,6 +23,11 @@ pub use flags::{
     LoadBalanceFlags, LunFlags, PlexFlags, ProviderFlags, QueryProviders, RaidTypeFlags,
     StripeSizes, SubsystemFlags, VersionSupport,
 };
+pub use hints::{HintMask, Hints, HintsError, HintsForm, RawHints};
+pub use identification::{
+    BusType, Identifier, IdentifierCodeSet, IdentifierType, Interconnect, InterconnectAddressType,
+    LunIdentification,
+};
 pub use ids::{
     ControllerId, DriveId, ID_BYTES, ID_TEXT_BYTES, IdError, LunId, OperationId, PlexId, PoolId,
     PortId, PortalGroupId, PortalId, ProviderId, SubsystemId, TargetId,
@@ -29,6 +37,7 @@ pub use lun_type::{LunType, LunTypeAnnouncement, LunTypeClass, PlexType};
 pub use object::{
     HardwareProviderType, MaintenanceOperation, ObjectType, PoolType, ProviderType, RaidType,
 };
+pub use priority::{PriorityError, RebuildPriority};
 pub use result::{HResult, Kind, ResultCode};
 pub use size::{Bytes, SizeError};
 pub use status::{
