@@ -7,7 +7,8 @@ use vds_model::HResult;
 
 use crate::handle::Sleepers;
 use crate::{
-    CancelRequest, End, Operation, OperationError, OperationStatus, Output, Signal, State,
+    CancelRequest, CancelSupport, End, Operation, OperationError, OperationStatus, Output, Signal,
+    State,
 };
 
 /// The wait did not work; of the work itself it says nothing.
@@ -198,13 +199,13 @@ impl CancelAnswer {
 /// Waits for the answer to a cancel: [`Operation::cancel`].
 #[must_use = "futures do nothing unless awaited; the request has been made all the same"]
 pub struct CancelAnswered {
-    wait: Wait,
+    slot: Slot,
     request: CancelRequest,
 }
 
 impl CancelAnswered {
-    pub(crate) fn new(wait: Wait, request: CancelRequest) -> Self {
-        Self { wait, request }
+    pub(crate) fn new(operation: Operation, request: CancelRequest) -> Self {
+        Self { slot: Slot::new(operation, Sleepers::Watchers), request }
     }
 }
 
@@ -215,16 +216,25 @@ impl Future for CancelAnswered {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.request {
-            CancelRequest::TooLate => Poll::Ready(Ok(CancelAnswer::TooLate)),
-            CancelRequest::NotSupported => Poll::Ready(Ok(CancelAnswer::NotSupported)),
-            CancelRequest::AlreadyCancelled => Poll::Ready(Ok(CancelAnswer::AlreadyCancelled)),
-            CancelRequest::Requested => Pin::new(&mut self.wait).poll(context).map(|end| {
-                end.map(|end| match end.state() {
-                    State::Cancelled => CancelAnswer::Cancelled,
-                    _ => CancelAnswer::TooLate,
-                })
-            }),
+            CancelRequest::TooLate => return Poll::Ready(Ok(CancelAnswer::TooLate)),
+            CancelRequest::NotSupported => return Poll::Ready(Ok(CancelAnswer::NotSupported)),
+            CancelRequest::AlreadyCancelled => {
+                return Poll::Ready(Ok(CancelAnswer::AlreadyCancelled));
+            }
+            CancelRequest::Requested => {}
         }
+        self.slot.poll(context, |inner| {
+            let record = inner.core.record();
+            match record.state {
+                State::Cancelled => Some(Ok(CancelAnswer::Cancelled)),
+                State::Cancelling if inner.driven => None,
+                State::Cancelling => Some(Err(WaitError::WorkerGone)),
+                _ if record.cancel_support == CancelSupport::Never => {
+                    Some(Ok(CancelAnswer::NotSupported))
+                }
+                _ => Some(Ok(CancelAnswer::TooLate)),
+            }
+        })
     }
 }
 

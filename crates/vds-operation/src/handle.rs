@@ -10,9 +10,9 @@ use vds_model::OperationId;
 
 use crate::future::{Attention, CancelAnswered, Changed, Ended, Wait, WaitTimeout};
 use crate::{
-    CancelRequest, CancelRequested, End, Intent, OperationCore, OperationError, OperationKind,
-    OperationRecord, OperationStatus, Output, PauseError, Priority, ProgressUpdate, QueryStatus,
-    Signal,
+    CancelRefusal, CancelRequest, CancelRequested, End, Intent, OperationCore, OperationError,
+    OperationKind, OperationRecord, OperationStatus, Output, PauseError, Priority, ProgressUpdate,
+    QueryStatus, Signal,
 };
 
 /// Who sleeps on what.
@@ -224,7 +224,7 @@ impl Operation {
     /// Asks for cancel at once, and gives the final answer once it is known: cancelled, too late, or not supported.
     /// Dropping the future does not take the request back.
     pub fn cancel(&self) -> CancelAnswered {
-        CancelAnswered::new(self.wait(), self.request_cancel())
+        CancelAnswered::new(self.clone(), self.request_cancel())
     }
 
     /// Asks it to hold at its next step.
@@ -331,6 +331,13 @@ impl OperationDriver {
     /// Whether somebody asked for cancel.
     pub fn is_cancel_requested(&self) -> bool {
         self.signal() == Signal::Cancel
+    }
+
+    /// Whoever really does the work will not be stopped: the cancel is answered so, and the operation goes on.
+    pub fn refuse_cancel(&self, refusal: CancelRefusal) {
+        self.operation.change(&[Sleepers::Watchers, Sleepers::Worker], |core| {
+            core.refuse_cancel(refusal);
+        });
     }
 
     /// Its priority, now.

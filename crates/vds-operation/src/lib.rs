@@ -42,7 +42,8 @@ pub use handle::{Operation, OperationDriver, PreparedEnd};
 pub use history::{Admission, History, HistoryLimits};
 pub use kind::{AfterCrash, CancelSupport, OperationKind};
 pub use machine::{
-    CancelRequest, CancelRequested, OperationCore, PauseError, ProgressUpdate, Signal,
+    CancelRefusal, CancelRequest, CancelRequested, OperationCore, PauseError, ProgressUpdate,
+    Signal,
 };
 pub use output::{ObjectRef, Output, OutputType, Payload, ScrubReport};
 pub use record::{

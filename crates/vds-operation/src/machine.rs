@@ -20,6 +20,15 @@ pub enum CancelRequest {
     AlreadyCancelled,
 }
 
+/// Why a cancel that was asked for does not come about after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelRefusal {
+    /// The work had passed its commit point already.
+    TooLate,
+    /// Whoever does the work cannot stop it.
+    NotSupported,
+}
+
 /// Why an operation cannot be paused, resumed or given a priority. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -243,6 +252,20 @@ impl OperationCore {
             self.changed();
         }
         CancelRequest::Requested
+    }
+
+    /// Whoever really does the work, a provider, will not be stopped: the operation goes on, and a further cancel is
+    /// refused for the same reason. Nothing happens if it is not cancelling.
+    pub fn refuse_cancel(&mut self, refusal: CancelRefusal) {
+        if self.record.state != State::Cancelling || self.prepared.is_some() {
+            return;
+        }
+        self.record.state = State::Running;
+        match refusal {
+            CancelRefusal::TooLate => self.record.committed = true,
+            CancelRefusal::NotSupported => self.record.cancel_support = CancelSupport::Never,
+        }
+        self.changed();
     }
 
     /// Somebody asks it to hold. Once more is no error.

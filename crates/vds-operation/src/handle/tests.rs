@@ -144,6 +144,10 @@ fn a_cancel_is_always_answered() {
     assert_eq!(cancel_answer(kind, heeds), CancelAnswer::Cancelled);
     let was_done = |driver: &OperationDriver| drop(driver.finish(End::success(lun()), 1002));
     assert_eq!(cancel_answer(kind, was_done), CancelAnswer::TooLate);
+    let refuses = |refusal| move |driver: &OperationDriver| driver.refuse_cancel(refusal);
+    assert_eq!(cancel_answer(kind, refuses(CancelRefusal::TooLate)), CancelAnswer::TooLate);
+    let not_supported = refuses(CancelRefusal::NotSupported);
+    assert_eq!(cancel_answer(kind, not_supported), CancelAnswer::NotSupported);
     assert_eq!(cancel_answer(OperationKind::Refresh, |_| ()), CancelAnswer::NotSupported);
     let (operation, driver) = begin(kind);
     operation.request_cancel();
