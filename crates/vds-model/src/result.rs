@@ -12,12 +12,14 @@
 //! `docs/errors.md`, and a test keeps the two equal.
 
 mod base;
+mod document;
 mod generic;
 mod kind;
 mod later;
 mod own;
 mod vista;
 
+pub use document::errors_document;
 pub use kind::Kind;
 
 /// A 32-bit result as VDS returns it. Any number is valid; the known ones are associated constants.

@@ -196,7 +196,7 @@ codes! { BASE:
     /// One of the source pack's disks was not brought over.
     VDS_E_DISK_NOT_IMPORTED = 0x8004_2452 "disk.not_imported" Device;
     /// What is remembered about the object may be out of date.
-    VDS_E_OBJECT_OUT_OF_SYNC = 0x8004_2453 "object.out_of_sync" Unavailable
+    VDS_E_OBJECT_OUT_OF_SYNC = 0x8004_2453 "object.out_of_sync" Conflict
         => "Refresh and try again.";
     /// The disk is missing.
     VDS_E_MISSING_DISK = 0x8004_2454 "disk.missing" Device;
@@ -217,7 +217,7 @@ codes! { BASE:
     /// Done, though the GPT attributes were unreadable.
     VDS_S_UNABLE_TO_GET_GPT_ATTRIBUTES = 0x0004_245B "volume.gpt_attributes_unread" Success;
     /// The volume is dismounted for the moment.
-    VDS_E_VOLUME_TEMPORARILY_DISMOUNTED = 0x8004_245C "volume.dismounted" Unavailable;
+    VDS_E_VOLUME_TEMPORARILY_DISMOUNTED = 0x8004_245C "volume.dismounted" Busy;
     /// The volume was taken offline and stays so until it is brought online.
     VDS_E_VOLUME_PERMANENTLY_DISMOUNTED = 0x8004_245D "volume.dismounted_permanently" Conflict;
     /// The volume still has access paths.

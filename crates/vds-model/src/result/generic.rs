@@ -27,7 +27,7 @@ codes! { GENERIC:
     /// The handle is not valid.
     E_HANDLE = 0x8007_0006 "request.bad_handle" InvalidArgument;
     /// There was not enough memory.
-    E_OUTOFMEMORY = 0x8007_000E "service.out_of_memory" Unavailable
+    E_OUTOFMEMORY = 0x8007_000E "service.out_of_memory" NoSpace
         => "Try again when the machine has memory to spare.";
     /// An argument is not valid.
     E_INVALIDARG = 0x8007_0057 "request.invalid_argument" InvalidArgument

@@ -24,7 +24,7 @@ codes! { LATER:
     VDS_E_INITIATOR_SPECIFIC_NOT_SUPPORTED = 0x8004_2707 "iscsi.per_initiator_secret" NotSupported
         => "Set the secret without naming an initiator.";
     /// The initiator could not log in to the target.
-    VDS_E_ISCSI_LOGIN_FAILED = 0x8004_2708 "iscsi.login_failed" Unavailable
+    VDS_E_ISCSI_LOGIN_FAILED = 0x8004_2708 "iscsi.login_failed" Device
         => "Check portal, names and secrets.";
     /// The session would not close.
     VDS_E_ISCSI_LOGOUT_FAILED = 0x8004_2709 "iscsi.logout_failed" Device;
@@ -111,12 +111,11 @@ codes! { LATER:
     /// The LUN's disk has failed on the host, so the shrink is not safe.
     VDS_E_LUN_DISK_FAILED = 0x8004_2819 "lun.shrink_disk_failed" Device;
     /// The LUN's disk is not ready on the host, so the shrink is not safe.
-    VDS_E_LUN_DISK_NOT_READY = 0x8004_281A "lun.shrink_disk_not_ready" Unavailable;
+    VDS_E_LUN_DISK_NOT_READY = 0x8004_281A "lun.shrink_disk_not_ready" Busy;
     /// The LUN's disk shows no medium on the host, so the shrink is not safe.
     VDS_E_LUN_DISK_NO_MEDIA = 0x8004_281B "lun.shrink_no_media" Device;
     /// The LUN is not ready and cannot shrink now.
-    VDS_E_LUN_NOT_READY = 0x8004_281C "lun.shrink_not_ready" Unavailable
-        => "Wait until it is online.";
+    VDS_E_LUN_NOT_READY = 0x8004_281C "lun.shrink_not_ready" Busy => "Wait until it is online.";
     /// The LUN is offline and cannot shrink.
     VDS_E_LUN_OFFLINE = 0x8004_281D "lun.shrink_offline" Conflict => "Set it online first.";
     /// The LUN has failed and cannot shrink.
@@ -196,7 +195,7 @@ codes! { LATER:
     /// The LUN's disk is read-only on the host.
     VDS_E_LUN_DISK_READ_ONLY = 0x8004_291E "lun.shrink_disk_read_only" Conflict;
     /// The LUN has been changed, but the host still shows the old state.
-    VDS_E_LUN_UPDATE_DISK = 0x8004_291F "lun.host_not_updated" Unavailable => "Rescan on the host.";
+    VDS_E_LUN_UPDATE_DISK = 0x8004_291F "lun.host_not_updated" Busy => "Rescan on the host.";
     /// The LUN's disk is a dynamic one, which cannot be cut.
     VDS_E_LUN_DYNAMIC = 0x8004_2920 "lun.shrink_dynamic" Conflict;
     /// The LUN's disk is a dynamic one and offline.

@@ -123,7 +123,7 @@ codes! { OWN:
     VDSX_E_FORMAT_OLDER = 0xA056_0209 "array.format_older" Conflict as VDS_E_INVALID_STATE
         => "Ask for the upgrade; there is no way back from it.";
     /// The array is being opened, or waits for absent drives.
-    VDSX_E_ARRAY_OPENING = 0xA056_020A "array.opening" Unavailable as VDS_E_RETRY
+    VDSX_E_ARRAY_OPENING = 0xA056_020A "array.opening" Busy as VDS_E_RETRY
         => "Try again shortly; the status says what it waits for.";
     /// The array can be read and not changed.
     VDSX_E_ARRAY_READ_ONLY = 0xA056_020B "array.read_only" Device as VDS_E_OBJECT_STATUS_FAILED
@@ -206,7 +206,7 @@ codes! { OWN:
     VDSX_E_LUN_READ_ONLY = 0xA056_0402 "lun.read_only" Device as VDS_E_READONLY
         => "See its health for the reason.";
     /// The LUN's log is being replayed after a restart.
-    VDSX_E_LUN_RECOVERING = 0xA056_0403 "lun.recovering" Unavailable as VDS_E_RETRY
+    VDSX_E_LUN_RECOVERING = 0xA056_0403 "lun.recovering" Busy as VDS_E_RETRY
         => "Try again shortly.";
     /// The space behind the LUN is used up.
     VDSX_E_LUN_FULL = 0xA056_0404 "lun.full" NoSpace as VDS_E_NOT_ENOUGH_SPACE

@@ -72,3 +72,14 @@ fn the_table_is_sound() {
     let of_vds = HResult::all().filter(|entry| entry.name.starts_with("VDS_")).count();
     assert_eq!(of_vds, 383, "VDS has 383 codes of its own");
 }
+
+/// Goal: nobody changes a code, a number or a mapping without `docs/errors.md` showing it.
+#[test]
+fn the_table_is_documented() {
+    let written = include_str!("../../../../docs/errors.md");
+    let printed = errors_document();
+    for (number, (left, right)) in written.lines().zip(printed.lines()).enumerate() {
+        assert_eq!(left, right, "docs/errors.md, line {}; see its head", number + 1);
+    }
+    assert_eq!(written.len(), printed.len(), "docs/errors.md is longer or shorter than the table");
+}
