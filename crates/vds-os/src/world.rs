@@ -1,0 +1,121 @@
+//! Time, chance and tasks of the real machine.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use vds_io::{Clock, LocalFuture, Monotonic, Rng, Spawn, World};
+
+/// The moment all monotonic times of this process count from: one for all threads, so that they compare.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The system's clocks. Sleeping needs the time driver of a tokio runtime.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsClock;
+
+impl Clock for OsClock {
+    fn now(&self) -> Monotonic {
+        let nanos = EPOCH.elapsed().as_nanos();
+        Monotonic(u64::try_from(nanos).expect("the process has not run for 500 years"))
+    }
+
+    fn unix_ms(&self) -> u64 {
+        // A clock set before 1970 shows as 1970: the time is for people only.
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn sleep(&self, duration: Duration) -> LocalFuture<()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// The kernel's random numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsRng;
+
+impl Rng for OsRng {
+    /// # Panics
+    /// When the kernel has no random numbers, which on Linux happens only where `getrandom` is forbidden.
+    fn next_u64(&self) -> u64 {
+        getrandom::u64().expect("the kernel gives random numbers")
+    }
+}
+
+/// Tasks of the `LocalSet` of this thread.
+///
+/// A task that panics ends the process, with the panic's message on standard error: the part of the engine it was
+/// would otherwise be missing silently, with every request to it waiting for ever. A restart recovers instead.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalSpawn;
+
+impl Spawn for LocalSpawn {
+    /// # Panics
+    /// Outside a `LocalSet`.
+    fn spawn(&self, name: &'static str, task: LocalFuture<()>) {
+        tokio::task::spawn_local(AbortOnPanic { name, task });
+    }
+}
+
+struct AbortOnPanic {
+    name: &'static str,
+    task: LocalFuture<()>,
+}
+
+impl Future for AbortOnPanic {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let guard = Guard { name: self.name };
+        let polled = self.task.as_mut().poll(context);
+        std::mem::forget(guard);
+        polled
+    }
+}
+
+/// Dropped only while a panic unwinds.
+struct Guard {
+    name: &'static str,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        tracing::error!(task = self.name, "a task panicked; the process ends");
+        std::process::abort();
+    }
+}
+
+/// Clock, chance and tasks of the real machine, for an engine on this thread.
+pub fn world() -> World {
+    World { clock: Rc::new(OsClock), rng: Rc::new(OsRng), spawn: Rc::new(LocalSpawn) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_passes_and_chance_differs() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let world = world();
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            let before = world.clock.now();
+            let clock = Rc::clone(&world.clock);
+            world.spawn.spawn(
+                "sleeper",
+                Box::pin(async move {
+                    clock.sleep(Duration::from_millis(3)).await;
+                    sender.send(()).unwrap();
+                }),
+            );
+            receiver.await.unwrap();
+            assert!(world.clock.now().since(before) >= Duration::from_millis(3));
+            assert!(world.clock.unix_ms() > 1_700_000_000_000);
+            assert_ne!(world.rng.uuid_bytes(), world.rng.uuid_bytes());
+        });
+    }
+}

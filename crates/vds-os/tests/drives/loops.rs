@@ -1,0 +1,1 @@
+//! Block devices, as loop devices: only where this user may attach them.

@@ -1,0 +1,8 @@
+//! Drives of the real machine: plain files everywhere, loop devices where this user may attach them.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage has nothing to say")]
+
+mod fixture;
+mod hold;
+mod loops;
+mod presence;
+mod transfer;
