@@ -16,7 +16,7 @@ mod timing;
 
 pub use control::{BitFlip, Counters, Drive, DriveSpec};
 pub use disk::SimDisk;
-pub use fault::{Effect, Fault, FaultRates, IoKind};
+pub use fault::{Effect, Fault, FaultRates, IoKind, IoRecord};
 pub use media::{DriveImage, SECTOR_BYTES};
 pub use source::{CutPoint, SimDisks, SimSource};
 pub use timing::DriveModel;

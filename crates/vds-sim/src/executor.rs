@@ -513,7 +513,9 @@ impl Core {
     }
 
     fn drop_tasks(&self) {
-        drop(self.agenda.borrow_mut().take_all());
+        // Out of the borrow first: what is dropped here may want to forget its own event.
+        let events = self.agenda.borrow_mut().take_all();
+        drop(events);
         let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
         self.free.borrow_mut().clear();
         drop(tasks);

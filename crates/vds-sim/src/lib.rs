@@ -26,12 +26,14 @@ mod drive;
 mod event;
 mod executor;
 pub mod lun_model;
+mod seeds;
 mod trace;
 mod world;
 
 pub use chance::Chance;
 pub use drive::{
     BitFlip, Counters, CutPoint, Drive, DriveImage, DriveModel, DriveSpec, Effect, Fault,
-    FaultRates, IoKind, SECTOR_BYTES, SimDisk, SimDisks, SimSource,
+    FaultRates, IoKind, IoRecord, SECTOR_BYTES, SimDisk, SimDisks, SimSource,
 };
 pub use executor::{CrashMode, Order, Sim, SimOptions, Stopped};
+pub use seeds::seeds;

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use vds_io::{BLOCK_BYTES, DiskKind};
+use vds_io::{BLOCK_BYTES, DiskErrorKind, DiskKind};
 
-use super::fault::{Fault, FaultRates, IoKind};
+use super::fault::{Fault, FaultRates, IoKind, IoRecord};
 use super::media::{DriveImage, Media, SECTOR_BYTES, Survival, page_of};
 use super::request::Inner;
 use super::timing::{DriveModel, Timing};
@@ -142,6 +142,21 @@ impl Drive {
     /// Requests that hang.
     pub fn hung(&self) -> usize {
         self.inner.state.borrow().hung()
+    }
+
+    /// Keeps a record of every request from now on.
+    pub fn keep_records(&self) {
+        self.inner.state.borrow_mut().records = Some(Vec::new());
+    }
+
+    /// The requests since [`Drive::keep_records`] or since this was last called, in order of issue.
+    pub fn take_records(&self) -> Vec<IoRecord> {
+        self.inner.state.borrow_mut().records.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Makes opening fail with this error, or succeed again.
+    pub fn set_opening_error(&self, error: Option<DiskErrorKind>) {
+        self.inner.state.borrow_mut().opening_error = error;
     }
 
     /// Adds a rule; earlier rules go first.

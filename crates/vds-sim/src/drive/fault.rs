@@ -19,6 +19,21 @@ pub enum IoKind {
     Discard,
 }
 
+/// A request as it was issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoRecord {
+    /// Virtual time, in nanoseconds.
+    pub at_ns: u64,
+    /// Its kind.
+    pub kind: IoKind,
+    /// The first byte; 0 for a flush.
+    pub offset_bytes: u64,
+    /// Its length in bytes; 0 for a flush.
+    pub len_bytes: u64,
+    /// The fault it met.
+    pub effect: Option<Effect>,
+}
+
 /// What a fault does to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {

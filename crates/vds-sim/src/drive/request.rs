@@ -9,7 +9,7 @@ use std::sync::Arc;
 use vds_io::{BLOCK_BYTES, Buffer, DiskError, DiskErrorKind};
 
 use super::control::{Counters, DriveSpec};
-use super::fault::{Effect, Faults, IoKind};
+use super::fault::{Effect, Faults, IoKind, IoRecord};
 use super::media::{Media, Page, Survival, WHOLE, page_of};
 use super::source::CutPoint;
 use super::timing::Timing;
@@ -126,6 +126,10 @@ pub(crate) struct State {
     pub(crate) incarnation: u64,
     /// The handle that holds the drive.
     pub(crate) holder: Option<u64>,
+    /// Requests as they were issued, if the test wants them.
+    pub(crate) records: Option<Vec<IoRecord>>,
+    /// Why it cannot be opened.
+    pub(crate) opening_error: Option<DiskErrorKind>,
     /// Somebody outside the simulation's engine holds it.
     pub(crate) held_by_others: bool,
 }
@@ -145,6 +149,8 @@ impl Inner {
             present: true,
             incarnation: 0,
             holder: None,
+            records: None,
+            opening_error: None,
             held_by_others: false,
         };
         Self { shared, chance, state: RefCell::new(state) }
@@ -169,6 +175,7 @@ impl Inner {
                 effect = state.faults.judge(kind, range, size_bytes, &self.chance);
                 due_ns = state.timing.done_ns(now_ns, kind, range, &self.chance);
                 state.counters.issued(kind, range.1);
+                state.record(now_ns, kind, range, effect.as_ref());
             }
             if let Some(Effect::Slow(factor)) = effect {
                 due_ns = now_ns + (due_ns - now_ns) * factor;
@@ -260,6 +267,14 @@ impl Inner {
 }
 
 impl State {
+    fn record(&mut self, at_ns: u64, kind: IoKind, range: (u64, u64), effect: Option<&Effect>) {
+        let (offset_bytes, len_bytes) = range;
+        if let Some(records) = &mut self.records {
+            let effect = effect.cloned();
+            records.push(IoRecord { at_ns, kind, offset_bytes, len_bytes, effect });
+        }
+    }
+
     /// Why a request is refused without a look at the media.
     fn refusal(&self, door: Door, kind: IoKind, range: (u64, u64)) -> Option<DiskError> {
         let path = &self.spec.path;

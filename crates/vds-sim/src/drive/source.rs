@@ -204,6 +204,9 @@ impl SimSource {
         if !state.present {
             return refuse(DiskErrorKind::NotFound, "no such drive");
         }
+        if let Some(kind) = state.opening_error {
+            return refuse(kind, "made to fail when opened");
+        }
         let read_only = *mode == OpenMode::ReadOnly;
         if !read_only && (state.holder.is_some() || state.held_by_others) {
             return refuse(DiskErrorKind::InUse, "held by somebody else");

@@ -116,6 +116,23 @@ fn an_error_comes_once_and_as_told() {
 }
 
 #[test]
+fn records_say_what_was_issued() {
+    let bench = Bench::new(2);
+    bench.write(1, 1).unwrap();
+    bench.drive.keep_records();
+    bench.drive.fault(Fault::nth(IoKind::Write, 0, Effect::Ignored));
+    bench.write(3, 7).unwrap();
+    bench.flush().unwrap();
+    let records = bench.drive.take_records();
+    let found: Vec<_> =
+        records.into_iter().map(|r| (r.kind, r.offset_bytes, r.len_bytes, r.effect)).collect();
+    let ignored = Some(Effect::Ignored);
+    let expected = [(IoKind::Write, 3 * BLOCK, BLOCK, ignored), (IoKind::Flush, 0, 0, None)];
+    assert_eq!(found, expected);
+    assert!(bench.drive.take_records().is_empty());
+}
+
+#[test]
 fn a_rule_holds_from_its_nth_request_in_its_range() {
     let bench = Bench::new(3);
     let fault = Fault::every(IoKind::Write, Effect::Error(DiskErrorKind::Range));
@@ -260,6 +277,9 @@ fn opening_refuses_what_is_not_ones_own() {
     assert!(disks.drive("blank").is_held());
     drop(held);
     assert_eq!(found("blank", OpenMode::Member), None);
+    disks.drive("blank").set_opening_error(Some(DiskErrorKind::Permission));
+    assert_eq!(found("blank", OpenMode::Member), Some(DiskErrorKind::Permission));
+    disks.drive("blank").set_opening_error(None);
     let kept = open(&sim, &disks, "blank", OpenMode::Member).unwrap();
     sim.crash(CrashMode::Kill);
     assert_eq!(found("blank", OpenMode::Member), None, "the dead hold nothing");

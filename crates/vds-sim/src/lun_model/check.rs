@@ -129,13 +129,21 @@ impl Cuts {
         );
         let against =
             self.misfits.iter().filter(|misfit| (misfit.from..misfit.until).contains(&cut));
+        let mut listed = String::new();
         for misfit in against.take(LISTED_MAX) {
             let _ = writeln!(out, "  sector {}: found {}", misfit.sector, misfit.found);
+            let mut history = String::new();
             for version in versions(misfit.sector) {
                 let what = if version.value == 0 { "zeros" } else { "data" };
                 let doubt = if version.sure { "" } else { ", in doubt" };
                 let by = words(version.number).unwrap_or_default();
-                let _ = writeln!(out, "    after command {}: {what}{doubt}  {by}", version.number);
+                let _ =
+                    writeln!(history, "    after command {}: {what}{doubt}  {by}", version.number);
+            }
+            // Neighbours mostly share their history: say it once.
+            if history != listed {
+                out.push_str(&history);
+                listed = history;
             }
         }
         out
