@@ -3,6 +3,7 @@
 
 mod arguments;
 mod ci;
+mod iscsi_suite;
 mod process;
 mod rust_text;
 mod test;
@@ -21,6 +22,9 @@ cargo xtask CHORE
         the whole gate: fmt, clippy, tidy, docs, deny, then test
   test [--level unit|doc|property|simulation|black-box] [--without CLIENT]
         every test that fits 20 minutes, counted by level; installs missing outside clients where it may
+  iscsi-suite --url URL [--url URL2] [--only SUITE[.TEST]] [--limit SECONDS] [--restart COMMAND] [--renew]
+        libiscsi's conformance suite, each test in a process of its own, compared with tests/iscsi-baseline.tsv;
+        overwrites the LUN
   tidy
         the house rules that no lint checks
 ";
@@ -52,6 +56,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         }
         "ci" => ci::run(&root, &Options::parse(rest)?),
         "test" => test::run(&root, &Options::parse(rest)?),
+        "iscsi-suite" => iscsi_suite::run(&root, &iscsi_suite::Options::parse(rest)?),
         "tidy" => {
             rest.end()?;
             tidy::run(&root)?;
