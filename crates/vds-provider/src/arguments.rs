@@ -7,14 +7,14 @@
 use std::net::SocketAddr;
 
 use vds_model::{
-    DriveId, Hints, HintsForm, LunId, LunStatus, LunType, PlexId, PortalId, RawHints, SubsystemId,
-    TargetId, UNMASKING_TEXT_BYTES_MAX, UnmaskingList,
+    CHAP_SECRET_BYTES_MAX, ChapSecret, DriveId, Hints, HintsForm, LunId, LunStatus, LunType,
+    PlexId, PortalId, RawHints, SubsystemId, TargetId, UNMASKING_TEXT_BYTES_MAX, UnmaskingList,
 };
 use vds_operation::{ByteReader, ByteWriter, CodecError, OperationKind};
 
-use crate::request::{DRIVES_MAX, NAME_BYTES_MAX, SECRET_BYTES_MAX};
+use crate::request::{DRIVES_MAX, PATH_BYTES_MAX};
 use crate::{
-    Caching, Chap, ChapCredential, CreateLun, NewDrive, Provisioning, Request, Secret, SectorSize,
+    Caching, Chap, ChapCredential, CreateLun, NewDrive, Provisioning, Request, SectorSize,
     TargetChoice, Wipe,
 };
 
@@ -215,7 +215,7 @@ fn drive(reader: &mut ByteReader<'_>) -> Result<DriveId> {
 }
 
 fn name(reader: &mut ByteReader<'_>, field: &'static str) -> Result<String> {
-    reader.text(field, NAME_BYTES_MAX)
+    reader.text(field, PATH_BYTES_MAX)
 }
 
 fn address(reader: &mut ByteReader<'_>, field: &'static str) -> Result<SocketAddr> {
@@ -335,10 +335,11 @@ fn read_chap(reader: &mut ByteReader<'_>) -> Result<Chap> {
 }
 
 fn read_credential(reader: &mut ByteReader<'_>) -> Result<ChapCredential> {
-    Ok(ChapCredential {
-        user: name(reader, "chap.user")?,
-        secret: Secret::new(reader.bytes("chap.secret", SECRET_BYTES_MAX)?),
-    })
+    let user = name(reader, "chap.user")?;
+    let bytes = reader.bytes("chap.secret", CHAP_SECRET_BYTES_MAX)?;
+    let secret = ChapSecret::new(bytes)
+        .map_err(|_| CodecError::Value { field: "chap.secret", found: bytes.len() as u64 })?;
+    Ok(ChapCredential { user, secret })
 }
 
 fn write_new_drive(writer: &mut ByteWriter, drive: &NewDrive) {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use vds_model::{HResult, OperationId, ProviderId};
 use vds_operation::{
-    End, IdempotencyKey, Intent, ObjectRef, Operation, OperationError, Output, Owner, PauseError, Priority,
-    Progress, ScrubReport, State,
+    End, IdempotencyKey, Intent, ObjectRef, Operation, OperationError, Output, Owner, PauseError,
+    Priority, Progress, ScrubReport, State,
 };
 
 use crate::{EventBatch, MaxSizeQuery, Plan, Refusal, Request, View};

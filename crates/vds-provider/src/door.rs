@@ -2,16 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use vds_model::{DriveId, HResult, IscsiName, LunStatus, LunType, LunTypeClass};
+use vds_model::{DriveId, HResult, IscsiName, LunStatus, LunType, LunTypeClass, NAME_BYTES_MAX};
 use vds_operation::ARGUMENTS_BYTES_MAX;
 
-use crate::request::{DRIVES_MAX, NAME_BYTES_MAX};
+use crate::request::{DRIVES_MAX, PATH_BYTES_MAX};
 use crate::{
-    Chap, ChapCredential, CreateLun, MaxSizeQuery, NewDrive, Refusal, Request, TargetChoice,
+    Chap, ChapCredential, CreateLun, MaxSizeQuery, NewDrive, Refusal, Request, TargetChoice, Wipe,
 };
-
-/// Bytes a CHAP secret may have, both ends included (RFC 7143 §12.1.3 asks for 96 bits at least).
-pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 12..=16;
 
 /// Reads VDS's form of a drive list, an array that may be null and a count, into ours.
 ///
@@ -75,11 +72,15 @@ fn check_size(size_bytes: u64) -> Result<(), Refusal> {
 }
 
 fn check_name(what: &str, name: &str) -> Result<(), Refusal> {
+    check_text(what, name, NAME_BYTES_MAX)
+}
+
+fn check_text(what: &str, text: &str, bytes_max: usize) -> Result<(), Refusal> {
     let bad = |why: String| Refusal::new(HResult::VDSX_E_BAD_NAME, format!("the {what} {why}"));
-    if name.len() > NAME_BYTES_MAX {
-        return Err(bad(format!("has {} bytes, at most {NAME_BYTES_MAX} are taken", name.len())));
+    if text.len() > bytes_max {
+        return Err(bad(format!("has {} bytes, at most {bytes_max} are taken", text.len())));
     }
-    if name.chars().any(char::is_control) {
+    if text.chars().any(char::is_control) {
         return Err(bad("contains a control character".to_owned()));
     }
     Ok(())
@@ -116,13 +117,6 @@ fn check_credential(credential: &ChapCredential) -> Result<(), Refusal> {
     if credential.user.is_empty() {
         return Err(Refusal::new(HResult::VDSX_E_BAD_NAME, "the CHAP name is empty"));
     }
-    let found = credential.secret.expose().len();
-    if !SECRET_BYTES.contains(&found) {
-        return Err(Refusal::new(
-            HResult::VDSX_E_SECRET_LENGTH,
-            format!("the secret of {:?} has {found} bytes", credential.user),
-        ));
-    }
     Ok(())
 }
 
@@ -144,7 +138,10 @@ fn check_new_drives(drives: &[NewDrive]) -> Result<(), Refusal> {
     }
     let mut seen = BTreeSet::new();
     for drive in drives {
-        check_name("path", &drive.path)?;
+        check_text("path", &drive.path, PATH_BYTES_MAX)?;
+        if let Wipe::Yes { serial: Some(serial) } = &drive.wipe {
+            check_text("serial number", serial, PATH_BYTES_MAX)?;
+        }
         if drive.path.is_empty() || !seen.insert(&drive.path) {
             let message = format!("the path {:?} is empty or named twice", drive.path);
             return Err(Refusal::new(HResult::VDSX_E_BAD_DRIVE_LIST, message));

@@ -2,13 +2,25 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod contract;
 mod door;
+mod events;
 mod plan;
 mod request;
+mod view;
 
-pub use door::{SECRET_BYTES, drive_list};
+pub use contract::{
+    Adjustment, Answer, BoxFuture, Died, Interface, Provider, RawObject, RawOperation, RawOutput,
+    RawStart, RawStatus, RawWait, StartContext, answer,
+};
+pub use door::drive_list;
+pub use events::{BATCHES_MAX, EventBatch, EventLog, NextEvents};
 pub use plan::{Plan, PlannedDrive, PlannedLayout, Refusal};
 pub use request::{
-    Caching, Chap, ChapCredential, CreateLun, DRIVES_MAX, MaxSizeQuery, NAME_BYTES_MAX, NewDrive,
-    Provisioning, Request, SECRET_BYTES_MAX, Secret, SectorSize, TargetChoice, Wipe,
+    Caching, Chap, ChapCredential, CreateLun, DRIVES_MAX, MaxSizeQuery, NewDrive, PATH_BYTES_MAX,
+    Provisioning, Request, SectorSize, TargetChoice, Wipe,
+};
+pub use view::{
+    ControllerView, DriveView, LunView, PlexView, PoolView, PortView, PortalGroupView, PortalView,
+    SubsystemView, TargetLun, TargetView, View,
 };

@@ -3,17 +3,15 @@
 use std::net::SocketAddr;
 
 use vds_model::{
-    DriveId, Hints, LunId, LunStatus, LunType, PlexId, PortalId, SubsystemId, TargetId,
+    ChapSecret, DriveId, Hints, LunId, LunStatus, LunType, PlexId, PortalId, SubsystemId, TargetId,
     UnmaskingList,
 };
 use vds_operation::{Fingerprint, ObjectRef, OperationKind};
 
 /// Most drives a request may name.
 pub const DRIVES_MAX: usize = 1024;
-/// Most bytes of a name, a path, an address or a user.
-pub const NAME_BYTES_MAX: usize = 1024;
-/// Most bytes of a CHAP secret on its way in; how many are legal is judged at the door.
-pub const SECRET_BYTES_MAX: usize = 256;
+/// Most bytes of a path, a serial number or an address.
+pub const PATH_BYTES_MAX: usize = 1024;
 
 /// How a LUN's space is set aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,35 +145,13 @@ impl MaxSizeQuery {
     }
 }
 
-/// A secret. Its `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
-
-impl Secret {
-    /// Takes the bytes of a secret.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// The bytes, for whoever has to use them.
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Secret(…)")
-    }
-}
-
 /// A name with its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChapCredential {
     /// The name.
     pub user: String,
     /// The secret.
-    pub secret: Secret,
+    pub secret: ChapSecret,
 }
 
 /// How initiators log in to a target.
