@@ -80,7 +80,7 @@ codes! { BASE:
     /// The provider did not come up.
     VDS_E_PROVIDER_INITIALIZATION_FAILED = 0x8004_241C "provider.initialization_failed" Provider
         => "Look in the provider's log; its objects are unavailable until it starts.";
-    /// An object of this identity exists already.
+    /// Something that identifies itself the same way exists already.
     VDS_E_OBJECT_EXISTS = 0x8004_241D "object.exists" Conflict
         => "Use the existing one, or choose another identity.";
     /// The machine shows no disk at all.
@@ -148,7 +148,7 @@ codes! { BASE:
     VDS_E_NON_CONTIGUOUS_DATA_PARTITIONS = 0x8004_243B "partition.not_contiguous" Conflict;
     /// A volume on the disk could not be opened in order to migrate it.
     VDS_E_MIGRATE_OPEN_VOLUME = 0x8004_243C "volume.migrate_open" Busy;
-    /// The volume is not online.
+    /// The request needs a volume that is online.
     VDS_E_VOLUME_NOT_ONLINE = 0x8004_243D "volume.not_online" Conflict;
     /// The volume is not in good health.
     VDS_E_VOLUME_NOT_HEALTHY = 0x8004_243E "volume.not_healthy" Device;
@@ -168,9 +168,9 @@ codes! { BASE:
     VDS_E_PACK_OFFLINE = 0x8004_2444 "pack.offline" Conflict;
     /// The request needs a mirrored volume.
     VDS_E_VOLUME_NOT_A_MIRROR = 0x8004_2445 "volume.not_mirror" Conflict;
-    /// The volume has no extents.
+    /// Nothing says where the volume lies.
     VDS_E_NO_EXTENTS_FOR_VOLUME = 0x8004_2446 "volume.no_extents" Internal;
-    /// The provider could not take the disk into its view.
+    /// The provider does not know the disk, and could not learn about it.
     VDS_E_DISK_NOT_LOADED_TO_CACHE = 0x8004_2447 "disk.not_loaded" Provider;
     /// A fault inside the service.
     VDS_E_INTERNAL_ERROR = 0x8004_2448 "service.internal" Internal
@@ -198,7 +198,7 @@ codes! { BASE:
     /// What is remembered about the object may be out of date.
     VDS_E_OBJECT_OUT_OF_SYNC = 0x8004_2453 "object.out_of_sync" Conflict
         => "Refresh and try again.";
-    /// The disk is missing.
+    /// A disk that is needed is not there.
     VDS_E_MISSING_DISK = 0x8004_2454 "disk.missing" Device;
     /// The provider's list of plug-and-play registrations is damaged.
     VDS_E_DISK_PNP_REG_CORRUPT = 0x8004_2455 "disk.pnp_list_corrupt" Internal;
@@ -235,9 +235,9 @@ codes! { BASE:
     VDS_E_RETRY = 0x8004_2463 "request.retry" Busy => "Try again.";
     /// A pack is online, and no second one may be.
     VDS_E_ONLINE_PACK_EXISTS = 0x8004_2464 "pack.online_exists" Conflict;
-    /// The volume grew and its file system did not.
+    /// More room was given to the volume, which its file system does not use.
     VDS_S_EXTEND_FILE_SYSTEM_FAILED = 0x0004_2465 "fs.not_extended" Success;
-    /// The file system did not grow.
+    /// Growing the file system failed.
     VDS_E_EXTEND_FILE_SYSTEM_FAILED = 0x8004_2466 "fs.extend_failed" Device;
     /// The boot volume on MBR has a copy on GPT, from which the machine cannot start.
     VDS_S_MBR_BOOT_MIRRORED_TO_GPT = 0x0004_2467 "boot.mirror_to_gpt" Success;

@@ -138,7 +138,7 @@ codes! { LATER:
     VDS_E_INVALID_PORT_PATH = 0x8004_2902 "path.bad_port" Provider;
     /// The provider named a target in a way no iSCSI name is written.
     VDS_E_INVALID_ISCSI_TARGET_NAME = 0x8004_2903 "provider.bad_target_name" Provider;
-    /// The tunnel address could not be set.
+    /// An outer address for tunnel mode was not accepted.
     VDS_E_SET_TUNNEL_MODE_OUTER_ADDRESS = 0x8004_2904 "iscsi.tunnel_address" NotSupported;
     /// The key-exchange settings could not be read.
     VDS_E_ISCSI_GET_IKE_INFO = 0x8004_2905 "iscsi.key_exchange_read" NotSupported;
@@ -148,7 +148,7 @@ codes! { LATER:
     VDS_E_SUBSYSTEM_ID_IS_NULL = 0x8004_2907 "provider.no_subsystem_id" Provider;
     /// The name of the local initiator could not be read.
     VDS_E_ISCSI_INITIATOR_NODE_NAME = 0x8004_2908 "iscsi.no_initiator_name" NotFound;
-    /// The group key could not be set.
+    /// The key shared by the group was not accepted.
     VDS_E_ISCSI_GROUP_PRESHARE_KEY = 0x8004_2909 "iscsi.group_key" NotSupported;
     /// The initiator did not take its CHAP secret.
     VDS_E_ISCSI_CHAP_SECRET = 0x8004_290A "iscsi.initiator_secret" Device;
@@ -208,7 +208,7 @@ codes! { LATER:
     VDS_E_RAID5_NOT_SUPPORTED = 0x8004_2924 "volume.no_raid5" NotSupported;
     /// The disk is too small for a GPT.
     VDS_E_DISK_NOT_CONVERTIBLE_SIZE = 0x8004_2925 "disk.too_small_for_gpt" NotSupported;
-    /// The volume cannot be taken offline.
+    /// There is no taking this volume offline.
     VDS_E_OFFLINE_NOT_SUPPORTED = 0x8004_2926 "volume.no_offline" NotSupported;
     /// The path of a virtual disk has to be absolute.
     VDS_E_VDISK_PATHNAME_INVALID = 0x8004_2927 "vdisk.relative_path" InvalidArgument;

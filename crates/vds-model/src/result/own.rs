@@ -135,6 +135,21 @@ codes! { OWN:
     VDSX_E_METADATA_CORRUPT = 0xA056_020D "array.metadata_corrupt" Device
         as VDS_E_DISK_CONFIGURATION_CORRUPTED
         => "See the events for drive and address; restore what lay there.";
+    /// The change is larger than one journal entry of the catalog.
+    VDSX_E_TRANSACTION_TOO_LARGE = 0xA056_020E "array.transaction_too_large" NoSpace
+        as VDS_E_CONFIG_LIMIT => "Make the change in several steps.";
+    /// The change contradicts what the catalog says; nothing was changed.
+    VDSX_E_TRANSACTION_INVALID = 0xA056_020F "array.transaction_invalid" Internal
+        as VDS_E_INTERNAL_ERROR => "Report it together with the log.";
+    /// The array was closed before the change was durable; it may be found done or not done.
+    VDSX_E_ARRAY_CLOSED = 0xA056_0210 "array.closed" Busy as VDS_E_RETRY
+        => "Look whether it was done once the array is open again.";
+    /// None of the drives carries an array.
+    VDSX_E_NO_ARRAY = 0xA056_0211 "array.no_drives" NotFound as VDS_E_OBJECT_NOT_FOUND
+        => "Name the paths of its drives, or make an array.";
+    /// The drives carry more than one array.
+    VDSX_E_SEVERAL_ARRAYS = 0xA056_0212 "array.several" Conflict as E_INVALIDARG
+        => "Name the one to open.";
 
     // Drives.
     /// There is data on the drive that is not ours.
@@ -194,6 +209,18 @@ codes! { OWN:
     /// The drive did not answer a request in time.
     VDSX_E_DRIVE_TIMEOUT = 0xA056_0312 "drive.timeout" Device as VDS_E_DISK_IO_FAILING
         => "Watch the drive; replace it if this goes on.";
+    /// The array has no such drive in use.
+    VDSX_E_NO_SUCH_DRIVE = 0xA056_0313 "drive.not_found" NotFound as VDS_E_OBJECT_NOT_FOUND
+        => "List the drives and check the name.";
+    /// The drive failed while it was being used for this.
+    VDSX_E_DRIVE_FAILED = 0xA056_0314 "drive.failed" Device as VDS_E_OBJECT_STATUS_FAILED
+        => "Replace the drive, or choose another one.";
+    /// The drive is laid out for another array.
+    VDSX_E_DRIVE_LAYOUT = 0xA056_0315 "drive.layout" Conflict as VDS_E_DISK_NOT_EMPTY
+        => "Wipe the drive knowingly, then add it again.";
+    /// The drive carries no array of ours.
+    VDSX_E_NO_SUPERBLOCK = 0xA056_0316 "drive.no_superblock" NotFound as VDS_E_DISK_NOT_INITIALIZED
+        => "Check which device you mean.";
 
     // LUNs.
     /// Initiators are using the LUN.

@@ -16,7 +16,7 @@ codes! { VISTA:
     VDS_E_CORRUPT_VOLUME_INFO = 0x8004_2503 "volume.info_corrupt" Device;
     /// The enumeration is damaged.
     VDS_E_INVALID_ENUMERATOR = 0x8004_2504 "enumeration.invalid" Internal;
-    /// A fault inside the volume driver.
+    /// The volume driver met a fault of its own.
     VDS_E_DRIVER_INTERNAL_ERROR = 0x8004_2505 "driver.internal" Internal;
     /// The volume name is not valid.
     VDS_E_VOLUME_INVALID_NAME = 0x8004_2507 "volume.invalid_name" InvalidArgument;
@@ -107,7 +107,7 @@ codes! { VISTA:
     VDS_E_INVALID_BLOCK_SIZE = 0x8004_2532 "volume.block_size" InvalidArgument;
     /// The size of the plex is not valid.
     VDS_E_PLEX_SIZE_INVALID = 0x8004_2533 "plex.size" InvalidArgument;
-    /// The plex has no extents.
+    /// Nothing says where the plex lies.
     VDS_E_NO_EXTENTS_FOR_PLEX = 0x8004_2534 "plex.no_extents" Internal;
     /// The plex type is not valid.
     VDS_E_INVALID_PLEX_TYPE = 0x8004_2535 "plex.type" InvalidArgument;
@@ -152,9 +152,9 @@ codes! { VISTA:
     /// This is the last plex that works; removing it would lose the data.
     VDS_E_PLEX_LAST_ACTIVE = 0x8004_2548 "plex.last_active" Conflict
         => "Delete the whole object if that is what you mean.";
-    /// The plex is missing.
+    /// A plex that is needed is not there.
     VDS_E_PLEX_MISSING = 0x8004_2549 "plex.missing" Device;
-    /// The member is missing.
+    /// A member that is needed is not there.
     VDS_E_MEMBER_MISSING = 0x8004_254A "plex.member_missing" Device;
     /// The plex is being regenerated.
     VDS_E_PLEX_REGENERATING = 0x8004_254B "plex.regenerating" Busy;
@@ -232,7 +232,7 @@ codes! { VISTA:
     VDS_E_PARTITION_PROTECTED = 0x8004_2570 "partition.protected" Permission;
     /// The disk's partition style is another than the request's.
     VDS_E_PARTITION_STYLE_MISMATCH = 0x8004_2571 "partition.style_mismatch" InvalidArgument;
-    /// A fault inside the provider.
+    /// The provider met a fault of its own.
     VDS_E_PROVIDER_INTERNAL_ERROR = 0x8004_2572 "provider.internal" Provider
         => "See the provider's log.";
     /// The volume cannot shrink by so little.
@@ -270,7 +270,7 @@ codes! { VISTA:
     VDS_S_VSS_RELEASE_WRITES = 0x0004_2582 "vss.release_failed" Success;
     /// Done, but without a lock on the file system.
     VDS_S_FS_LOCK = 0x0004_2583 "fs.not_locked" Success;
-    /// The volume is read-only.
+    /// Nothing can be written to the volume.
     VDS_E_READONLY = 0x8004_2584 "volume.read_only" Permission;
     /// The volume type does not fit.
     VDS_E_INVALID_VOLUME_TYPE = 0x8004_2585 "volume.invalid_type" InvalidArgument;
