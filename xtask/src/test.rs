@@ -17,8 +17,11 @@ use level::{Level, Properties};
 use libtest::Verdict;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use totals::Totals;
+
+/// How long the console stays silent before the next test that ends is told.
+const WORTH_A_LINE: Duration = Duration::from_secs(3);
 
 /// What to run.
 pub(crate) struct Options {
@@ -104,13 +107,13 @@ fn run_one(
     let only = if wanted.len() == all.len() { &[][..] } else { &wanted };
     let name = format!("{} {}", executable.package, executable.target_name);
     let started = Instant::now();
-    if wanted.iter().any(|test| level_of(test).is_long()) {
-        println!("{name}: {} tests", wanted.len());
-    }
+    let mut told = started;
     let ran = executable.run(only, environment, |test, verdict| {
-        if level_of(test).is_long() {
+        // Only what was waited for is worth a line of its own.
+        if told.elapsed() >= WORTH_A_LINE {
             let word = if verdict == Verdict::Passed { "ok" } else { "FAILED" };
-            println!("    {test} ... {word} ({:.1} s)", started.elapsed().as_secs_f64());
+            println!("    {name} {test} ... {word} (at {:.0} s)", started.elapsed().as_secs_f64());
+            told = Instant::now();
         }
     })?;
     report(&name, started, &ran, totals, level_of);
