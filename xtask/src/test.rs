@@ -61,7 +61,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     let mut totals = Totals::new(&options.levels, &options.without);
     match executable::build(root) {
         Ok(executables) => run_all(root, options, &executables, &mut totals)?,
-        Err(error) => totals.broken("build", &error.to_string()),
+        Err(error) => totals.unbuilt(&format!("{error:#}")),
     }
     Ok(totals.print(started.elapsed()))
 }

@@ -17,10 +17,9 @@ struct Count {
 /// The sums so far.
 pub(super) struct Totals {
     counts: BTreeMap<Level, Count>,
-    /// Name and what it printed.
-    failures: Vec<(String, String)>,
-    /// Failures that belong to no level: a build, a harness.
-    broken: usize,
+    failures: Vec<String>,
+    /// Whether there was anything to run.
+    is_built: bool,
     not_run: Vec<String>,
     without: Vec<String>,
 }
@@ -31,7 +30,7 @@ impl Totals {
         Self {
             counts: levels.iter().map(|&level| (level, Count::default())).collect(),
             failures: Vec::new(),
-            broken: 0,
+            is_built: true,
             not_run: Vec::new(),
             without: without.to_vec(),
         }
@@ -60,25 +59,29 @@ impl Totals {
 
     /// Something failed that is not a test.
     pub(super) fn broken(&mut self, name: &str, complaint: &str) {
-        self.broken += 1;
         self.tell(name, complaint);
+    }
+
+    /// There is nothing to run: no level can be blamed for it.
+    pub(super) fn unbuilt(&mut self, complaint: &str) {
+        self.is_built = false;
+        self.tell("build", complaint);
     }
 
     fn tell(&mut self, name: &str, printed: &str) {
         println!("FAILED: {name}\n{}", printed.trim_end());
-        self.failures.push((name.to_owned(), printed.to_owned()));
+        self.failures.push(name.to_owned());
     }
 
     /// The lines to end with; the last is `N passed, N failed`.
     pub(super) fn lines(&self, elapsed: Duration) -> Vec<String> {
         let mut lines =
             vec![format!("{:<12}{:>8}{:>8}{:>9}", "level", "passed", "failed", "not run")];
-        let mut failures: Vec<String> =
-            self.failures.iter().map(|(name, _)| name.clone()).collect();
+        let mut failures = self.failures.clone();
         for (level, count) in &self.counts {
             let Count { passed, failed, not_run } = count;
             lines.push(format!("{level:<12}{passed:>8}{failed:>8}{not_run:>9}"));
-            if passed + failed == 0 {
+            if passed + failed == 0 && self.is_built {
                 failures.push(format!("level {level}: no test of it ran"));
             }
         }
@@ -137,5 +140,8 @@ mod tests {
         totals.passed(Level::Unit);
         totals.broken("vds-io", "died");
         assert_eq!(totals.lines(Duration::ZERO).last().unwrap(), "1 passed, 1 failed");
+        let mut totals = Totals::new(&Level::ALL, &[]);
+        totals.unbuilt("a type error");
+        assert_eq!(totals.lines(Duration::ZERO).last().unwrap(), "0 passed, 1 failed");
     }
 }
