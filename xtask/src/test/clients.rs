@@ -3,7 +3,6 @@
 
 use crate::process;
 use anyhow::{Context, Result, bail};
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -55,13 +54,17 @@ pub(super) fn ensure(root: &Path, without: &[String]) -> Result<()> {
         return Ok(());
     }
     let names: Vec<_> = missing.iter().map(|client| client.name).collect();
-    let install = install_command(root, &missing);
     if !may_install(root) {
-        bail!("{}\nor leave tests out: --without CLIENT", complaint(&names, &install));
+        let complaint = complaint(&names, &install_command(root, &missing));
+        bail!("{complaint}\nor leave tests out: --without CLIENT");
     }
-    println!("installing {}: {install}", names.join(", "));
-    let script = format!("apt-get update -q && {install}");
-    let installed = process::run(Command::new("sh").args(["-c", &script]).stdin(Stdio::null()));
+    println!("installing {}", names.join(", "));
+    // First the lists: the versions asked for come from them.
+    let shell =
+        |script: &str| process::run(Command::new("sh").args(["-c", script]).stdin(Stdio::null()));
+    shell("apt-get update -q")?;
+    let install = install_command(root, &missing);
+    let installed = shell(&install);
     let still: Vec<_> = self::missing(without).iter().map(|client| client.name).collect();
     if still.is_empty() {
         return Ok(());
@@ -115,31 +118,30 @@ fn may_install(root: &Path) -> bool {
     is_root && find("apt-get")
 }
 
-/// The command that installs them. A driver of QEMU fits only the tools of its own version, so the two are asked for
-/// together, at the version the distribution has, even where newer tools are installed.
+/// The command that installs them. A driver of QEMU fits only the tools of its own version, so all that is there of
+/// QEMU is asked for together, at the version the distribution has, even where a newer one is installed.
 fn install_command(root: &Path, missing: &[&Client]) -> String {
-    let mut packages: Vec<&str> = missing.iter().map(|client| client.package).collect();
+    let mut packages: Vec<String> =
+        missing.iter().map(|client| client.package.to_owned()).collect();
     packages.dedup();
     let mut command =
         "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends".to_owned();
-    let qemu = ["qemu-utils", "qemu-block-extra"];
-    let wants_qemu = packages.iter().any(|package| qemu.contains(package));
-    packages.retain(|package| !qemu.contains(package));
-    if wants_qemu {
+    if packages.iter().any(|package| package.starts_with("qemu-")) {
+        packages.retain(|package| !package.starts_with("qemu-"));
         command.push_str(" --allow-downgrades");
         let policy = process::output(root, "apt-cache", &["policy", "qemu-block-extra"]);
-        let version = policy.ok().as_deref().and_then(candidate).map(str::to_owned);
-        for package in qemu {
-            // Writing to a string cannot fail; before the first update no version is known.
-            let _ = match &version {
-                Some(version) => write!(command, " {package}={version}"),
-                None => write!(command, " {package}"),
-            };
-        }
+        let version = policy.ok().as_deref().and_then(candidate).map(|v| format!("={v}"));
+        let version = version.unwrap_or_default();
+        let mut qemu = vec!["qemu-utils", "qemu-block-extra"];
+        qemu.extend(["qemu-system-common", "qemu-system-x86"].into_iter().filter(|package| {
+            let status = process::output(root, "dpkg-query", &["-W", "-f=${Status}", package]);
+            status.is_ok_and(|status| status.ends_with(" installed"))
+        }));
+        packages.extend(qemu.iter().map(|package| format!("{package}{version}")));
     }
     for package in packages {
         command.push(' ');
-        command.push_str(package);
+        command.push_str(&package);
     }
     command
 }
