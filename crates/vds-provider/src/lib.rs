@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod boundary;
+mod checked;
 mod contract;
 mod door;
 mod events;
@@ -9,6 +11,8 @@ mod plan;
 mod request;
 mod view;
 
+pub use boundary::{Deadlines, KeptByProvider, RecordStore, StoreError, Surroundings, Timer};
+pub use checked::{Checked, MARKS_MAX, Mark, Orphan, Started};
 pub use contract::{
     Adjustment, Answer, BoxFuture, Died, Interface, Provider, RawObject, RawOperation, RawOutput,
     RawStart, RawStatus, RawWait, StartContext, answer,
