@@ -1,6 +1,7 @@
 //! Opening a drive: hold it alone, and make sure that it is ours to write.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
@@ -12,6 +13,11 @@ use crate::kernel::{DeviceFacts, Kernel, Obstacle};
 use crate::signature::{HEAD_BYTES, Magic, Media, Signature, TAIL_BYTES, recognise};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
+
+/// A hold is asked for again for a moment: the kernel lets go of a file a little after it has completed the last
+/// request on it, and whoever lists drives claims each for an instant.
+const HOLD_TRIES: u32 = 6;
+const HOLD_PAUSE: Duration = Duration::from_millis(20);
 
 /// An opened drive, before it is known how to drive it.
 pub(crate) struct Attached {
@@ -100,30 +106,38 @@ fn open_held(
     read_only: bool,
     looked: &Stat,
 ) -> Result<OwnedFd, DiskError> {
+    for _ in 1..HOLD_TRIES {
+        match try_hold(path, kind, read_only) {
+            Err(Errno::BUSY | Errno::WOULDBLOCK) => std::thread::sleep(HOLD_PAUSE),
+            Ok(fd) => return Ok(fd),
+            Err(_) => break,
+        }
+    }
+    try_hold(path, kind, read_only).map_err(|number| match (number, kind) {
+        (Errno::BUSY, _) => held(path, Vec::new()),
+        (Errno::WOULDBLOCK, _) => held(path, kernel.lock_holders(looked.st_dev, looked.st_ino)),
+        (Errno::NOLCK | Errno::OPNOTSUPP, DiskKind::File) => {
+            let text = format!(
+                "{path}: its file system takes no lock ({}), so it cannot be held alone; \
+                 use another",
+                errno::text(number)
+            );
+            DiskError::new(DiskErrorKind::Permission, text)
+        }
+        (number, _) => open_error(path, number),
+    })
+}
+
+fn try_hold(path: &str, kind: DiskKind, read_only: bool) -> Result<OwnedFd, Errno> {
     let mut flags = OFlags::CLOEXEC | OFlags::NONBLOCK;
     flags |= if read_only { OFlags::RDONLY } else { OFlags::RDWR };
     if kind == DiskKind::BlockDevice && !read_only {
         // On a block device this is a claim: against mounts, md, device mapper, swap and every other claimant.
         flags |= OFlags::EXCL;
     }
-    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|number| match number {
-        Errno::BUSY => held(path, Vec::new()),
-        number => open_error(path, number),
-    })?;
+    let fd = rustix::fs::open(path, flags, Mode::empty())?;
     if kind == DiskKind::File && !read_only {
-        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(held(path, kernel.lock_holders(looked.st_dev, looked.st_ino)));
-            }
-            Err(number) => {
-                let text = format!(
-                    "{path}: its file system takes no lock ({}), so it cannot be held alone; use another",
-                    errno::text(number)
-                );
-                return Err(DiskError::new(DiskErrorKind::Permission, text));
-            }
-        }
+        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
     }
     Ok(fd)
 }

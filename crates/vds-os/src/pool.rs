@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 /// A blocking `pread` or `pwrite` holds its thread: this is the drive's depth.
-const THREADS_MAX: usize = 16;
+const THREADS_MAX: usize = 32;
 const IDLE_MAX: Duration = Duration::from_secs(10);
 /// The deepest call is a `pread` into a buffer that lies on the heap.
 const STACK_BYTES: usize = 256 * 1024;

@@ -118,4 +118,25 @@ mod tests {
             assert_ne!(world.rng.uuid_bytes(), world.rng.uuid_bytes());
         });
     }
+
+    /// Goal: the process does not go on without a part of its engine. Method: this test runs itself as a child.
+    #[test]
+    fn a_panic_of_a_task_ends_the_process() {
+        use std::os::unix::process::ExitStatusExt;
+        const CHILD: &str = "VDS_OS_TEST_PANICS";
+        if std::env::var_os(CHILD).is_some() {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            tokio::task::LocalSet::new().block_on(&runtime, async {
+                LocalSpawn.spawn("faulty", Box::pin(async { panic!("as planned") }));
+                std::future::pending::<()>().await;
+            });
+        }
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "world::tests::a_panic_of_a_task_ends_the_process", "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.signal(), Some(6), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("as planned"));
+    }
 }
