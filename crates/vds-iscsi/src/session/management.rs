@@ -74,6 +74,12 @@ enum Then {
     Logout { tag: u32 },
 }
 
+/// One address for one unit: flat space addressing of a number below 256 names the same unit as peripheral addressing
+/// (SAM-5 §4.7.7).
+fn canonical(lun: u64) -> u64 {
+    if lun >> 56 == 0x40 { lun & 0x00ff_ffff_ffff_ffff } else { lun }
+}
+
 impl Session {
     pub(super) fn management(&mut self, frame: &Frame) -> Result<(), Violation> {
         let request = TaskManagementRequest::decode(&frame.bhs);
@@ -114,7 +120,9 @@ impl Session {
 
     fn abort_task(&mut self, request: &TaskManagementRequest) {
         let found = self.find(request.referenced_tag).filter(|task| {
-            self.tasks[task.index()].as_ref().is_some_and(|slot| slot.lun == request.lun)
+            self.tasks[task.index()]
+                .as_ref()
+                .is_some_and(|slot| canonical(slot.lun) == canonical(request.lun))
         });
         let Some(task) = found else {
             self.respond(request.task_tag, TaskResponse::TaskDoesNotExist);
@@ -183,7 +191,7 @@ impl Session {
         for at in 0..self.tasks.len() {
             let Some(slot) = &self.tasks[at] else { continue };
             let meant = match scope {
-                AbortScope::Lun(lun) => slot.lun == lun,
+                AbortScope::Lun(lun) => canonical(slot.lun) == canonical(lun),
                 AbortScope::All => true,
             };
             if meant {
