@@ -1,0 +1,335 @@
+//! Opening an array: which copy is the truth, whether enough members are there, and making them all equal again.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use vds_format::{DriveNo, DriveRecord, DriveState, Lineage, Record, Round};
+use vds_io::{Disk, LocalFuture, World, join_all};
+use vds_model::{DriveId, SubsystemId};
+
+use super::choose::{Choice, choose};
+use super::commit::Transaction;
+use super::error::{InspectError, OpenError};
+use super::inspect::{Damage, DamagedStructure, MemberCopy, inspect};
+use super::journal::Room;
+use super::member::{Change, Member};
+use super::superblock::Slots;
+use super::{Catalog, CatalogError, state};
+use crate::drive::Drive;
+use crate::signal::promise;
+
+/// How an array is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OpenOptions {
+    /// Which array, when drives of several may be given.
+    pub(crate) array: Option<SubsystemId>,
+    /// Drives to go on without, knowingly: what only they have is given up. They are ignored if they are there. When the
+    /// others are too few, a new line of history begins, and these can never join it again with what they hold.
+    pub(crate) without: Vec<DriveId>,
+}
+
+/// An open array.
+pub(crate) struct Opened {
+    /// The catalog.
+    pub(crate) catalog: Rc<Catalog>,
+    /// Drives in use: active, those that came back included, and leaving.
+    pub(crate) drives: Vec<Rc<Drive>>,
+    /// Drives that are there and stay out, as failed ones: for looking only.
+    pub(crate) left_out: Vec<Rc<Drive>>,
+    /// Drives of the array that are not there.
+    pub(crate) absent: Vec<DriveNo>,
+    /// Drives that were left out as absent before and are members again.
+    pub(crate) returned: Vec<DriveNo>,
+    /// Drives with another line of history: path, drive, lineage. They were not touched.
+    pub(crate) diverged: Vec<(String, DriveId, Lineage)>,
+    /// Drives that carry the array's superblock and are none of its drives, or claim to be the same drive: paths.
+    pub(crate) unknown: Vec<String>,
+    /// Paths that could not be used, and why.
+    pub(crate) unusable: Vec<InspectError>,
+    /// What was found damaged. It was rewritten on members.
+    pub(crate) damage: Vec<Damage>,
+    /// Whether a new line of history began.
+    pub(crate) new_lineage: bool,
+}
+
+/// Opens the array that the drives given carry.
+///
+/// # Errors
+/// [`OpenError`]; nothing was written unless it is [`OpenError::Commit`].
+pub(crate) async fn open(
+    world: World,
+    disks: Vec<Rc<dyn Disk>>,
+    options: &OpenOptions,
+) -> Result<Opened, OpenError> {
+    let looks = disks.into_iter().map(|disk| Box::pin(inspect(disk)) as LocalFuture<_>);
+    let mut copies = Vec::new();
+    let mut unusable = Vec::new();
+    for result in join_all(looks.collect()).await {
+        match result {
+            Ok(copy) => copies.push(copy),
+            Err(error) => unusable.push(error),
+        }
+    }
+    let array = match the_array(&copies, options.array) {
+        Err(OpenError::NoDrives) => {
+            let telling =
+                |error: &InspectError| !matches!(error, InspectError::NoSuperblock { .. });
+            let first = unusable.into_iter().find(telling);
+            return Err(first.map_or(OpenError::NoDrives, OpenError::Inspect));
+        }
+        result => result?,
+    };
+    copies.retain(|copy| copy.array() == array && !options.without.contains(&copy.drive_id()));
+    let mut unknown = Vec::new();
+    let copies = without_duplicates(copies, &mut unknown);
+    let choice = choose(copies, &options.without).await?;
+    let mut opened = bring_up(world, array, choice, unknown).await?;
+    opened.unusable = unusable;
+    Ok(opened)
+}
+
+fn the_array(copies: &[MemberCopy], wanted: Option<SubsystemId>) -> Result<SubsystemId, OpenError> {
+    let arrays: BTreeSet<SubsystemId> = copies.iter().map(MemberCopy::array).collect();
+    match (wanted, arrays.len()) {
+        (Some(array), _) if arrays.contains(&array) => Ok(array),
+        (Some(_), _) | (None, 0) => Err(OpenError::NoDrives),
+        (None, 1) => Ok(copies[0].array()),
+        (None, _) => Err(OpenError::SeveralArrays { arrays: arrays.into_iter().collect() }),
+    }
+}
+
+/// Two drives with one id: neither is used, for nobody can tell the copy from the original.
+fn without_duplicates(copies: Vec<MemberCopy>, unknown: &mut Vec<String>) -> Vec<MemberCopy> {
+    let mut once = BTreeSet::new();
+    let mut twice = BTreeSet::new();
+    for copy in &copies {
+        if !once.insert(copy.drive_id()) {
+            twice.insert(copy.drive_id());
+        }
+    }
+    let (use_them, doubled): (Vec<_>, Vec<_>) =
+        copies.into_iter().partition(|copy| !twice.contains(&copy.drive_id()));
+    unknown.extend(doubled.into_iter().map(|copy| copy.path));
+    use_them
+}
+
+/// A drive that is there, and what the catalog says of it.
+struct Present {
+    drive: Rc<Drive>,
+    state: DriveState,
+    slots: Slots,
+    next_area: (u8, bool),
+}
+
+async fn bring_up(
+    world: World,
+    array: SubsystemId,
+    mut choice: Choice,
+    mut unknown: Vec<String>,
+) -> Result<Opened, OpenError> {
+    let mut damage = Vec::new();
+    let mut diverged = Vec::new();
+    let mut present = Vec::new();
+    for mut copy in std::mem::take(&mut choice.copies) {
+        let record = choice.state.drives.values().find(|record| record.id == copy.drive_id());
+        let Some(record) = record else {
+            unknown.push(copy.path);
+            continue;
+        };
+        let (number, state) = (record.number, record.state);
+        if !choice.is_ours(&copy) {
+            let lineage = copy.newest().map(|it| it.1).unwrap_or_default();
+            diverged.push((copy.path.clone(), copy.drive_id(), lineage));
+            continue;
+        }
+        for mut found in std::mem::take(&mut copy.damage) {
+            found.number = Some(number);
+            // A drive that does not hold the catalog has nothing in its areas.
+            let held = choice.members.contains(&number);
+            if held || found.what == DamagedStructure::Superblock {
+                damage.push(found);
+            }
+        }
+        let (slots, next_area) = (copy.slots(), copy.next_area());
+        let geometry = copy.superblock.geometry;
+        let id = copy.drive_id();
+        let drive = Drive::start(number, id, geometry, copy.disk, world.clone());
+        present.push(Present { drive, state, slots, next_area });
+    }
+    choice.forced = choice.forced.map(|_| Lineage(world.rng.uuid_bytes()));
+    let room = Room::of(&choice.geometry);
+    let instance = world.rng.uuid_bytes();
+    let log = choice.log.clone();
+    let state = choice.state.clone();
+    let catalog = Catalog::start(world, array, instance, room, state, log);
+    catalog.make_equal(&choice, &mut present).await?;
+    let returned = catalog.take_returned(&mut present).await;
+    Ok(catalog.opened(&choice, present, returned, (unknown, diverged, damage)))
+}
+
+impl Catalog {
+    /// Gives every member the same copy, and leaves out those that are not there.
+    async fn make_equal(
+        self: &Rc<Self>,
+        choice: &Choice,
+        present: &mut [Present],
+    ) -> Result<(), CatalogError> {
+        let paths = self.moved_paths(present);
+        let first = {
+            let mut members = self.members.borrow_mut();
+            for it in present.iter().filter(|it| it.state == DriveState::Active) {
+                let mut member = Member::new(self, Rc::clone(&it.drive), it.next_area.0);
+                member.both_areas = it.next_area.1;
+                members.insert(member);
+            }
+            drop(members);
+            self.push_snapshot(None, None);
+            match choice.forced {
+                Some(lineage) => self.push_forced(choice, lineage, paths),
+                None => self.push_first(choice, paths),
+            }
+        };
+        first.await?;
+        let drives: Vec<Rc<Drive>> = present.iter().map(|it| Rc::clone(&it.drive)).collect();
+        let name = self.state().array.name.clone();
+        for (it, drive) in present.iter_mut().zip(drives) {
+            if matches!(it.state, DriveState::Active | DriveState::Leaving) {
+                let result = it.slots.rewrite(&self.world, &drive, self.instance, &name).await;
+                if let Err(error) = result {
+                    self.drive_lost(&drive, &error);
+                }
+            }
+        }
+        match self.frozen() {
+            Some(reason) => Err(CatalogError::Frozen(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// The first round changes nothing about membership: only when it is on enough members does one that does follow.
+    /// It holds until the absent ones have left, one round each.
+    fn push_first(
+        self: &Rc<Self>,
+        choice: &Choice,
+        records: Vec<Record>,
+    ) -> LocalFuture<Result<Round, CatalogError>> {
+        let (waiter, first) = promise();
+        let content = state::encoded(records.iter());
+        let transaction = Transaction { alone: true, ..Transaction::new(content, Some(waiter)) };
+        for drive in &choice.absent {
+            self.members.borrow_mut().note_absent(*drive);
+        }
+        self.push(transaction, &records);
+        for drive in &choice.absent {
+            let why = String::from("not there when the array was opened");
+            self.queue_expulsion(*drive, why, DriveState::Absent);
+        }
+        Box::pin(first)
+    }
+
+    /// A new line of history: its first round leaves out all that are not there at once.
+    fn push_forced(
+        self: &Rc<Self>,
+        choice: &Choice,
+        lineage: Lineage,
+        mut records: Vec<Record>,
+    ) -> LocalFuture<Result<Round, CatalogError>> {
+        let mut changes = Vec::new();
+        {
+            let state = self.state();
+            let mut array = state.array.clone();
+            array.lineage = lineage;
+            records.push(Record::Array(array));
+            for drive in &choice.absent {
+                let old = state.drives[drive].clone();
+                let reason = String::from("the array was opened without it");
+                records.push(Record::Drive(DriveRecord {
+                    state: DriveState::Absent,
+                    reason,
+                    ..old
+                }));
+                changes.push(Change { drive: *drive, joins: false });
+            }
+        }
+        {
+            // By decision of the operator these alone count from here on.
+            let mut members = self.members.borrow_mut();
+            for drive in &choice.absent {
+                members.active.remove(drive);
+            }
+        }
+        let (waiter, first) = promise();
+        let content = state::encoded(records.iter());
+        let forced = Some((lineage, changes));
+        self.push(Transaction { forced, ..Transaction::new(content, Some(waiter)) }, &records);
+        Box::pin(first)
+    }
+
+    /// Drives that are found elsewhere than the catalog says.
+    fn moved_paths(&self, present: &[Present]) -> Vec<Record> {
+        let state = self.state();
+        let moved = present.iter().filter_map(|it| {
+            let record = &state.drives[&it.drive.number];
+            let found = it.drive.describe();
+            let moved = record.path != found.path || record.serial != found.serial;
+            let (path, serial) = (found.path, found.serial);
+            moved.then(|| Record::Drive(DriveRecord { path, serial, ..record.clone() }))
+        });
+        moved.collect()
+    }
+
+    /// Makes members again of drives that were left out because they were not there. One that fails stays out.
+    async fn take_returned(self: &Rc<Self>, present: &mut [Present]) -> Vec<DriveNo> {
+        let mut returned = Vec::new();
+        for it in present.iter_mut() {
+            if it.state != DriveState::Absent || self.frozen().is_some() {
+                continue;
+            }
+            let number = it.drive.number;
+            let record = self.state().drives[&number].clone();
+            match self.take_back(&it.drive, record, it.slots.clone()).await {
+                Ok(_) => {
+                    it.state = DriveState::Active;
+                    returned.push(number);
+                }
+                Err(error) => tracing::warn!(drive = %number, %error, "drive stays out"),
+            }
+        }
+        returned
+    }
+
+    fn opened(
+        self: &Rc<Self>,
+        choice: &Choice,
+        present: Vec<Present>,
+        returned: Vec<DriveNo>,
+        (unknown, diverged, damage): (Vec<String>, Vec<(String, DriveId, Lineage)>, Vec<Damage>),
+    ) -> Opened {
+        let there: BTreeSet<DriveNo> = present.iter().map(|it| it.drive.number).collect();
+        let absent =
+            self.state().drives.keys().copied().filter(|drive| !there.contains(drive)).collect();
+        let mut drives = Vec::new();
+        let mut left_out = Vec::new();
+        for it in present {
+            // As of now: it may have failed while it was being opened.
+            let state = self.state().drives[&it.drive.number].state;
+            if matches!(state, DriveState::Active | DriveState::Leaving) {
+                drives.push(it.drive);
+            } else {
+                left_out.push(it.drive);
+            }
+        }
+        Opened {
+            catalog: Rc::clone(self),
+            drives,
+            left_out,
+            absent,
+            returned,
+            diverged,
+            unknown,
+            unusable: Vec::new(),
+            damage,
+            new_lineage: choice.forced.is_some(),
+        }
+    }
+}
