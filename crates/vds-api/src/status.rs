@@ -1,0 +1,97 @@
+//! The service as a whole, and what all lists share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Provider, Subsystem};
+
+/// The service and what it serves, at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// The version of the format on drives that this program writes.
+    pub on_disk_version: u32,
+    /// This data directory's id; the same over restarts.
+    pub instance: String,
+    /// The daemon's process id.
+    pub pid: u32,
+    /// Since when it runs.
+    pub started_unix_ms: u64,
+    /// Now, by its clock.
+    pub now_unix_ms: u64,
+    /// Where it keeps its own state.
+    pub data_directory: String,
+    /// Its providers.
+    pub providers: Vec<Provider>,
+    /// Their subsystems.
+    pub subsystems: Vec<Subsystem>,
+    /// Drives of all subsystems.
+    pub drives: u64,
+    /// LUNs of all subsystems.
+    pub luns: u64,
+    /// Initiators that are logged in.
+    pub sessions: u64,
+    /// Operations that have not ended.
+    pub operations_running: u64,
+    /// The worst health of any object; `healthy` when all is well.
+    pub health: String,
+    /// What the operator should know, most urgent first.
+    pub notes: Vec<String>,
+}
+
+/// One page of a list, ordered by key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The key to pass as `after` for the next page; null on the last page.
+    pub next: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// Items after this key only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Most items; at most [`PAGE_ITEMS_MAX`](crate::PAGE_ITEMS_MAX), which is also what is given without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Which page of a list, and the objects of which subsystem.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubsystemFilter {
+    /// Objects of this subsystem only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subsystem: Option<String>,
+    /// Items after this key only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Most items; at most [`PAGE_ITEMS_MAX`](crate::PAGE_ITEMS_MAX), which is also what is given without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Something on a drive that was not as it was written, found by reading and checking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// When it was found.
+    pub found_unix_ms: u64,
+    /// The drive, by id.
+    pub drive: String,
+    /// The drive's name.
+    pub drive_name: String,
+    /// Where on the drive.
+    pub offset_bytes: u64,
+    /// What lies there: `superblock`, `catalog`, `map_page`, `label`, `header` or `data`.
+    pub structure: String,
+    /// The LUN it belongs to, by id, if it belongs to one.
+    pub lun: Option<String>,
+    /// What became of it: `repaired`, `lost` or `open`.
+    pub outcome: String,
+    /// What happened, in words.
+    pub message: String,
+}
