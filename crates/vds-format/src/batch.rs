@@ -159,14 +159,14 @@ impl BatchHeader {
         u32::try_from(data.count()).expect("at most 256")
     }
 
-    /// The offsets (data column, row) of header, its double if any, and the data blocks, in the order of the batch.
+    /// Where its data blocks lie: (data column, row), in order.
     pub fn positions(&self, doubled: bool) -> impl Iterator<Item = (u32, u32)> + use<> {
-        positions(self.row, self.rows, self.data_columns, doubled)
+        batch_positions(self.row, self.rows, self.data_columns, doubled)
     }
 }
 
 /// Where the data blocks of a batch lie: (data column, row), in order.
-fn positions(
+pub fn batch_positions(
     row: u32,
     rows: u32,
     data_columns: u8,
@@ -200,11 +200,11 @@ mod tests {
 
     #[test]
     fn positions_leave_the_headers_out() {
-        let simple: Vec<_> = positions(10, 4, 1, true).collect();
+        let simple: Vec<_> = batch_positions(10, 4, 1, true).collect();
         assert_eq!(simple, [(0, 12), (0, 13)]);
-        let mirror: Vec<_> = positions(10, 3, 1, false).collect();
+        let mirror: Vec<_> = batch_positions(10, 3, 1, false).collect();
         assert_eq!(mirror, [(0, 11), (0, 12)]);
-        let stripe: Vec<_> = positions(0, 2, 3, true).collect();
+        let stripe: Vec<_> = batch_positions(0, 2, 3, true).collect();
         assert_eq!(stripe, [(0, 1), (1, 1), (2, 0), (2, 1)]);
     }
 
@@ -213,7 +213,7 @@ mod tests {
         for (data, columns, doubled) in [(0, 1, true), (1, 1, false), (7, 3, true), (256, 4, true)]
         {
             let rows = batch_rows(data, columns, doubled);
-            let places = positions(0, rows, columns, doubled).count();
+            let places = batch_positions(0, rows, columns, doubled).count();
             assert!(places >= data as usize, "{data} blocks in {columns} columns");
         }
         assert_eq!(batch_data_blocks_max(255, 1), 60);

@@ -25,7 +25,8 @@ mod snapshot;
 mod superblock;
 
 pub use batch::{
-    BATCH_ENTRIES_MAX, BatchEntry, BatchHeader, batch_data_blocks_max, batch_rows, data_checksum,
+    BATCH_ENTRIES_MAX, BatchEntry, BatchHeader, batch_data_blocks_max, batch_positions, batch_rows,
+    data_checksum,
 };
 pub use codec::{DecodeError, Reader, Writer};
 pub use head::{FORMAT_VERSION, FormatError};
@@ -43,6 +44,9 @@ pub use superblock::{Geometry, GeometryError, Superblock};
 
 /// Bytes of a block.
 pub const BLOCK_BYTES: usize = 4096;
+
+/// The copy number of a map segment's second column where the LUN has one plex: it belongs to no plex.
+pub const EXTRA_MAP_COPY: u8 = 127;
 
 /// Identifies one line of history of an array's catalog; a forced opening starts a new one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]

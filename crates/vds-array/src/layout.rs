@@ -1,0 +1,149 @@
+//! What a LUN of a type and size needs: columns, drives, slabs.
+
+use vds_format::{
+    DriveNo, EXTRA_MAP_COPY, LunRecord, MAP_FANOUT, PlexRecord, Stream, batch_data_blocks_max,
+};
+
+/// A column that a new segment should have, and where it may lie: the first drive with space wins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) copy: u8,
+    pub(crate) data_column: u8,
+    pub(crate) drives: Vec<DriveNo>,
+}
+
+/// The columns of a new segment of `lun`.
+pub(crate) fn slots(lun: &LunRecord, stream: Stream) -> Vec<Slot> {
+    if stream == Stream::Map {
+        return map_slots(lun);
+    }
+    let columns = lun.data_columns;
+    let slot = |plex: &PlexRecord, data_column: u8| Slot {
+        copy: plex.copy,
+        data_column,
+        // One data column: each drive of the set exhausted before the next. More: one drive for each.
+        drives: if columns == 1 {
+            plex.drives.clone()
+        } else {
+            plex.drives.get(usize::from(data_column)).copied().into_iter().collect()
+        },
+    };
+    lun.plexes.iter().flat_map(|plex| (0..columns).map(move |column| slot(plex, column))).collect()
+}
+
+fn map_slots(lun: &LunRecord) -> Vec<Slot> {
+    let slot = |copy, drives| Slot { copy, data_column: 0, drives };
+    let mut slots: Vec<Slot> =
+        lun.plexes.iter().map(|plex| slot(plex.copy, plex.drives.clone())).collect();
+    if let [plex] = lun.plexes.as_slice() {
+        // The second copy prefers the LUN's other drives; with one drive it lies in another slab of it.
+        let mut drives = plex.drives.clone();
+        let by = 1.min(drives.len());
+        drives.rotate_left(by);
+        slots.push(slot(EXTRA_MAP_COPY, drives));
+    }
+    slots
+}
+
+/// How many segments a LUN needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// Of data, the cleaner's share included.
+    pub(crate) data_segments: u32,
+    /// Of map pages.
+    pub(crate) map_segments: u32,
+}
+
+/// Pages of a full map over `blocks`.
+pub(crate) fn map_pages(blocks: u64) -> u64 {
+    let fanout = MAP_FANOUT as u64;
+    let mut level = blocks.div_ceil(fanout);
+    let mut pages = level;
+    while level > 1 {
+        level = level.div_ceil(fanout);
+        pages += level;
+    }
+    pages
+}
+
+/// Levels of a map over `blocks`.
+pub(crate) fn map_levels(blocks: u64) -> u8 {
+    let mut levels = 1;
+    let mut reach = MAP_FANOUT as u64;
+    while reach < blocks {
+        reach = reach.saturating_mul(MAP_FANOUT as u64);
+        levels += 1;
+    }
+    levels
+}
+
+/// Data blocks of a segment that is filled with full batches.
+pub(crate) fn dense_blocks(rows: u32, data_columns: u8, doubled: bool) -> u32 {
+    let total = rows * u32::from(data_columns);
+    let batch = batch_data_blocks_max(rows, data_columns);
+    let headers = 1 + u32::from(doubled);
+    let columns = u32::from(data_columns);
+    let batch_rows = (batch + headers).div_ceil(columns);
+    let full = rows / batch_rows;
+    let rest = (total - full * batch_rows * columns).saturating_sub(headers);
+    full * batch + rest.min(batch)
+}
+
+/// Segments for a LUN of `blocks`: a full LUN fills the data segments to 80 %, so that cleaning always gains; maps are written
+/// anew as a whole at worst, beside the one in force.
+pub(crate) fn needs(blocks: u64, rows: u32, data_columns: u8, doubled: bool) -> Needs {
+    let dense = u64::from(dense_blocks(rows, data_columns, doubled));
+    let data = (blocks * 5).div_ceil(dense * 4) + 3;
+    let pages = map_pages(blocks);
+    let map = (pages * 2 * 5).div_ceil(u64::from(rows) * 4) + 3;
+    let clamp = |segments: u64| u32::try_from(segments).unwrap_or(u32::MAX);
+    Needs { data_segments: clamp(data), map_segments: clamp(map) }
+}
+
+/// The most blocks for which [`needs`] asks at most so many data segments, found from what the formula takes off.
+pub(crate) fn blocks_for(
+    fits: impl Fn(Needs) -> bool,
+    rows: u32,
+    data_columns: u8,
+    doubled: bool,
+) -> u64 {
+    let (mut low, mut high) = (0_u64, 1_u64 << 50);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if fits(needs(middle, rows, data_columns, doubled)) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn map_sizes() {
+        for (blocks, pages, levels) in
+            [(1, 1, 1), (252, 1, 1), (253, 3, 2), (252 * 252, 253, 2), (252 * 252 + 1, 256, 3)]
+        {
+            assert_eq!((map_pages(blocks), map_levels(blocks)), (pages, levels), "{blocks} blocks");
+        }
+    }
+
+    #[test]
+    fn dense_segments() {
+        // 1 MiB slabs: four batches of 60 data blocks and 2 headers, and 7 rows left for one of 5.
+        assert_eq!(dense_blocks(255, 1, true), 4 * 60 + 5);
+        assert_eq!(dense_blocks(255, 1, false), 4 * 60 + 10);
+    }
+
+    #[test]
+    fn the_largest_size_is_the_largest() {
+        let fits = |needs: Needs| needs.data_segments + 2 * needs.map_segments <= 400;
+        let blocks = blocks_for(fits, 255, 1, true);
+        assert!(fits(needs(blocks, 255, 1, true)));
+        assert!(!fits(needs(blocks + 1, 255, 1, true)));
+    }
+}

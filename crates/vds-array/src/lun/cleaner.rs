@@ -1,0 +1,254 @@
+//! The cleaner: moves what is still live out of the emptiest segments, so that a full LUN can be overwritten for ever.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use vds_format::{MapEntry, SegmentState, Stream, data_checksum};
+
+use super::map::leaf_of;
+use super::moves::{Move, MoveError};
+use super::open::HOST_FLOOR;
+use super::scan::Scanner;
+use super::{Lun, Readiness, Segment};
+use crate::layout;
+
+/// The log that a crash has to walk is at most so long.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+/// An idle LUN is checkpointed after so long.
+const IDLE_CHECKPOINT: Duration = Duration::from_secs(20);
+/// Blocks moved together.
+const MOVE_BLOCKS_MAX: usize = 256;
+/// Rounds of cleaning and checkpoint before a write that waits for space gives up.
+const ROOM_ROUNDS_MAX: usize = 64;
+
+impl Lun {
+    /// Cleans in the background until the share has room again. Does nothing if that is under way.
+    pub(super) fn ask_for_cleaning(self: &Rc<Self>) {
+        if let Some(turn) = self.clean_turn.try_take() {
+            let lun = Rc::clone(self);
+            let task = async move {
+                while lun.readiness() == Readiness::Ready && lun.host_room() < lun.low_water() {
+                    if !lun.clean_some().await {
+                        break;
+                    }
+                }
+                drop(turn);
+            };
+            self.engine.world.spawn.spawn("clean", Box::pin(task));
+        }
+    }
+
+    /// Frees space for one host segment at least. False if that cannot be: the drives that hold the share are gone.
+    pub(super) async fn make_room(self: &Rc<Self>) -> bool {
+        let _turn = self.clean_turn.take().await;
+        for _ in 0..ROOM_ROUNDS_MAX {
+            if self.host_room() > 0 {
+                return true;
+            }
+            if !self.clean_some().await {
+                return self.host_room() > 0;
+            }
+        }
+        self.host_room() > 0
+    }
+
+    /// One round: a checkpoint that frees what is dead already, or the emptiest segments cleaned and a checkpoint. False if there is
+    /// nothing to gain.
+    async fn clean_some(self: &Rc<Self>) -> bool {
+        let before = self.segments.borrow().len();
+        if self.checkpoint().await.is_err() {
+            return false;
+        }
+        self.until_released().await;
+        if self.host_room() >= self.low_water() || self.segments.borrow().len() < before {
+            return true;
+        }
+        let mut cleaned = 0;
+        for victim in self.victims() {
+            match self.clean_segment(&victim).await {
+                Ok(()) => cleaned += 1,
+                Err(MoveError::Full) => break,
+                Err(MoveError::Unavailable) => return false,
+            }
+        }
+        let moved = self.checkpoint().await.is_ok();
+        self.until_released().await;
+        moved && cleaned > 0
+    }
+
+    /// Waits until slabs that were freed can be taken.
+    async fn until_released(&self) {
+        let engine = &self.engine;
+        engine.space_changed.until(|| (engine.releasing.get() == 0).then_some(())).await;
+    }
+
+    /// How many host segments could be opened now.
+    pub(super) fn host_room(&self) -> u64 {
+        let Some(record) = self.record() else { return 0 };
+        let space = self.engine.space.borrow();
+        let slots = layout::slots(&record, Stream::Host);
+        let room = |drives: &[vds_format::DriveNo]| -> u64 {
+            let live = drives.iter().filter(|drive| self.engine.live_drive(**drive).is_some());
+            let total: u64 = live.map(|drive| space.available_to(self.number, *drive)).sum();
+            total.saturating_sub(HOST_FLOOR.into())
+        };
+        let live_slots = slots.iter().filter(|slot| {
+            slot.drives.iter().any(|drive| self.engine.live_drive(*drive).is_some())
+        });
+        live_slots.map(|slot| room(&slot.drives)).min().unwrap_or(0)
+    }
+
+    /// Below so many free host segments the cleaner works.
+    fn low_water(&self) -> u64 {
+        let segments = self.segments.borrow().len() as u64;
+        (segments / 20).clamp(2, 64)
+    }
+
+    /// The segments worth cleaning now, emptiest first: as many as give one segment back.
+    fn victims(&self) -> Vec<Rc<Segment>> {
+        let live = self.live.borrow();
+        let mut candidates: Vec<(u32, Rc<Segment>)> = self
+            .segments
+            .borrow()
+            .values()
+            .filter(|segment| segment.stream != Stream::Map)
+            .filter(|segment| segment.state.get() == SegmentState::Sealed && segment.is_whole())
+            .map(|segment| (live.of(segment.number), Rc::clone(segment)))
+            .filter(|(live, segment)| *live > 0 && *live < dense(segment))
+            .collect();
+        candidates.sort_by_key(|(live, segment)| (*live, segment.number));
+        let mut gain = 0;
+        let mut chosen = Vec::new();
+        for (live, segment) in candidates {
+            let dense = dense(&segment);
+            if gain >= dense {
+                break;
+            }
+            gain += dense - live;
+            chosen.push(segment);
+        }
+        chosen
+    }
+
+    /// Moves everything live out of a segment. Blocks that cannot be read stay where they are.
+    async fn clean_segment(self: &Rc<Self>, segment: &Rc<Segment>) -> Result<(), MoveError> {
+        let mut scanner = Scanner::new(self, segment, true);
+        let mut row = 0;
+        let mut moves: Vec<Move> = Vec::new();
+        let mut pins: BTreeSet<u64> = BTreeSet::new();
+        while row < segment.rows && self.live_of(segment.number) > 0 {
+            let Some(found) = scanner.batch_at(row).await else {
+                // Behind the last batch, or a header that no copy holds: step over it.
+                row += 1;
+                continue;
+            };
+            row += found.header.rows;
+            for block in found.blocks {
+                let from = MapEntry { place: block.place, checksum: block.checksum };
+                let leaf = leaf_of(block.lun_block);
+                if self.load_leaf(leaf, false).await.is_err()
+                    || self.map.borrow().lookup(block.lun_block) != from
+                {
+                    continue;
+                }
+                let Some(data) = block.data else { continue };
+                if pins.insert(leaf) {
+                    self.map.borrow_mut().pin(leaf);
+                }
+                moves.push(Move { lun_block: block.lun_block, from, data });
+            }
+            if moves.len() >= MOVE_BLOCKS_MAX {
+                self.move_pinned(&mut moves, &mut pins).await?;
+            }
+        }
+        self.move_pinned(&mut moves, &mut pins).await
+    }
+
+    async fn move_pinned(
+        self: &Rc<Self>,
+        moves: &mut Vec<Move>,
+        pins: &mut BTreeSet<u64>,
+    ) -> Result<(), MoveError> {
+        let moved = self.place_anew(std::mem::take(moves)).await;
+        let mut map = self.map.borrow_mut();
+        std::mem::take(pins).into_iter().for_each(|leaf| map.unpin(leaf));
+        moved
+    }
+
+    /// A block was wrong on one copy and right on another: it is placed anew, on all.
+    pub(super) fn ask_for_repair(self: &Rc<Self>, lun_block: u64) {
+        let first = {
+            let mut repairs = self.repairs.borrow_mut();
+            repairs.insert(lun_block) && repairs.len() == 1
+        };
+        if first {
+            let lun = Rc::clone(self);
+            let task = async move { lun.repair().await };
+            self.engine.world.spawn.spawn("repair", Box::pin(task));
+        }
+    }
+
+    async fn repair(self: &Rc<Self>) {
+        loop {
+            let Some(lun_block) = self.repairs.borrow().first().copied() else { return };
+            self.repair_block(lun_block).await;
+            self.repairs.borrow_mut().remove(&lun_block);
+        }
+    }
+
+    async fn repair_block(self: &Rc<Self>, lun_block: u64) {
+        let leaf = leaf_of(lun_block);
+        if self.load_leaf(leaf, false).await.is_err() || !self.map.borrow().has_leaf(leaf) {
+            return;
+        }
+        self.map.borrow_mut().pin(leaf);
+        let from = self.map.borrow().lookup(lun_block);
+        if let Some(segment) = self.segment(from.place.segment()) {
+            let matches = |block: &[u8]| data_checksum(block, lun_block) == from.checksum;
+            // No report here: the damage was told when it was found.
+            let (column, row) = from.place.column_and_row(segment.rows);
+            for copy in segment.readable(column) {
+                if let Ok(buffer) = copy.read(row, 1).await
+                    && matches(buffer.block(0))
+                {
+                    let data = buffer.block(0).to_vec();
+                    let moved = self.place_anew(vec![Move { lun_block, from, data }]).await;
+                    tracing::info!(lun = %self.number, lun_block, ok = moved.is_ok(), "block repaired");
+                    break;
+                }
+            }
+        }
+        self.map.borrow_mut().unpin(leaf);
+    }
+
+    /// What the array's clockwork asks of every LUN now and then: a checkpoint when the log is long or the LUN idle, cleaning
+    /// when space is short.
+    pub(crate) fn maintain(self: &Rc<Self>) {
+        if self.readiness() != Readiness::Ready {
+            return;
+        }
+        let appended = self.host.borrow().appended_blocks;
+        let now = self.engine.world.clock.now();
+        let idle = now.since(vds_io::Monotonic(self.last_activity_ns.get()));
+        let dirty = appended > 0 || self.map.borrow().dirty_pages() > 0;
+        let long = appended * vds_format::BLOCK_BYTES as u64 >= LOG_BYTES_MAX / 2;
+        if (long || (dirty && idle >= IDLE_CHECKPOINT)) && !self.checkpoint_turn.is_taken() {
+            let lun = Rc::clone(self);
+            let task = async move {
+                if let Err(error) = lun.checkpoint().await {
+                    tracing::debug!(lun = %lun.number, ?error, "no checkpoint");
+                }
+            };
+            self.engine.world.spawn.spawn("checkpoint", Box::pin(task));
+        }
+        if self.host_room() < self.low_water() {
+            self.ask_for_cleaning();
+        }
+    }
+}
+
+/// Blocks that a segment like this one holds when filled densely.
+fn dense(segment: &Segment) -> u32 {
+    layout::dense_blocks(segment.rows, segment.data_columns, segment.doubled)
+}

@@ -1,0 +1,381 @@
+//! One LUN: its log, its map, and the requests of initiators.
+//!
+//! ```text
+//!   write ─► range claim ─► leaves pinned ─► host stream ─► map ─► answer
+//!   read  ─► leaves loaded ─► places ─► one read per run, verified ─► data
+//! ```
+//! Everything here runs on one thread; no borrow is held across an `await`.
+
+mod checkpoint;
+mod cleaner;
+mod flush;
+mod hold;
+mod host;
+mod map;
+mod moves;
+mod open;
+mod order;
+mod ranges;
+mod read;
+mod recovery;
+mod scan;
+mod segment;
+mod serve;
+mod walk;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use vds_format::{CheckpointRecord, LunNo, LunRecord, MapEntry, Place, SegmentNo, Sequence};
+use vds_io::{LunIoError, LunShape};
+use vds_model::LunId;
+
+use crate::engine::Engine;
+use crate::layout;
+use crate::signal::{Signal, Turn};
+pub(crate) use hold::Hold;
+use host::{Change, Content, Host};
+use map::Map;
+use moves::Moves;
+use order::Order;
+use ranges::RangeLocks;
+pub(crate) use segment::Segment;
+pub(crate) use serve::LunHandle;
+
+pub(crate) use walk::{WalkError, WalkProgress};
+
+/// Blocks of one unmap submission at most, so that applying it stays short.
+pub(crate) const UNMAP_BLOCKS_MAX: u32 = 65_536;
+
+/// Whether a LUN can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// Its log is being recovered.
+    Recovering,
+    /// Yes.
+    Ready,
+    /// Too many drives are gone for it to be recovered or written.
+    Failed,
+    /// Deleted.
+    Gone,
+}
+
+/// A LUN in use.
+pub(crate) struct Lun {
+    pub(crate) engine: Rc<Engine>,
+    pub(crate) number: LunNo,
+    pub(crate) id: LunId,
+    readiness: Cell<Readiness>,
+    /// The log was recovered: map and live counts are true, whatever became of the drives since.
+    recovered: Cell<bool>,
+    /// The log lost the header of an acknowledged batch.
+    read_only: Cell<bool>,
+    shape: Cell<LunShape>,
+    epoch: Cell<u32>,
+    map: RefCell<Map>,
+    segments: RefCell<BTreeMap<SegmentNo, Rc<Segment>>>,
+    live: RefCell<LiveCounts>,
+    host: RefCell<Host>,
+    moves: RefCell<Moves>,
+    map_log: RefCell<checkpoint::MapLog>,
+    ranges: Rc<RangeLocks>,
+    order: Rc<Order>,
+    durable_waiters: RefCell<Vec<flush::DurableWaiter>>,
+    /// Acknowledgements, segments, readiness: anything others may wait for.
+    changed: Signal,
+    checkpoint_turn: Rc<Turn>,
+    switch_turn: Rc<Turn>,
+    clean_turn: Rc<Turn>,
+    /// The last checkpoint.
+    checkpoint: Cell<CheckpointRecord>,
+    last_activity_ns: Cell<u64>,
+    /// Flips found and repaired wait here for the repairer.
+    repairs: RefCell<BTreeSet<u64>>,
+    /// Host writes and flushes since the open: write-back without flush is worth a warning.
+    writes: Cell<u64>,
+    flushes: Cell<u64>,
+}
+
+/// Live blocks by segment, and which changed since the last checkpoint.
+#[derive(Default)]
+pub(crate) struct LiveCounts {
+    counts: BTreeMap<SegmentNo, u32>,
+    changed: BTreeSet<SegmentNo>,
+}
+
+impl LiveCounts {
+    fn add(&mut self, place: Place) {
+        *self.counts.entry(place.segment()).or_default() += 1;
+        self.changed.insert(place.segment());
+    }
+
+    fn remove(&mut self, place: Place) {
+        let count = self.counts.entry(place.segment()).or_default();
+        assert!(*count > 0, "{} has no live block to lose", place.segment());
+        *count -= 1;
+        self.changed.insert(place.segment());
+    }
+
+    fn forget(&mut self, segment: SegmentNo) {
+        self.counts.remove(&segment);
+        self.changed.remove(&segment);
+    }
+
+    pub(crate) fn of(&self, segment: SegmentNo) -> u32 {
+        self.counts.get(&segment).copied().unwrap_or(0)
+    }
+}
+
+impl Lun {
+    /// A LUN as the catalog has it, its log not yet recovered.
+    pub(crate) fn new(engine: &Rc<Engine>, number: LunNo) -> Rc<Self> {
+        let state = engine.catalog.state();
+        let record = &state.luns[&number];
+        let checkpoint =
+            state.checkpoints.get(&number).copied().unwrap_or_else(|| first_checkpoint(number));
+        let mut live = LiveCounts::default();
+        let mut segments = BTreeMap::new();
+        for segment in state.segments_of(number) {
+            live.counts.insert(segment.number, segment.live);
+            segments.insert(segment.number, Segment::new(engine, segment));
+        }
+        let levels = checkpoint.levels.max(1);
+        let root = MapEntry { place: checkpoint.root, checksum: checkpoint.root_checksum };
+        let mut map = Map::new(levels, root, checkpoint.mapped_blocks);
+        map.grow(layout::map_levels(record.size_bytes.div_ceil(vds_format::BLOCK_BYTES as u64)));
+        let lun = Self {
+            engine: Rc::clone(engine),
+            number,
+            id: record.id,
+            readiness: Cell::new(Readiness::Recovering),
+            recovered: Cell::new(false),
+            read_only: Cell::new(record.read_only),
+            shape: Cell::new(shape_of(record, state.array.slab_shift)),
+            epoch: Cell::new(checkpoint.epoch),
+            map: RefCell::new(map),
+            segments: RefCell::new(segments),
+            live: RefCell::new(live),
+            host: RefCell::new(Host::new(checkpoint.sequence)),
+            moves: RefCell::default(),
+            map_log: RefCell::default(),
+            ranges: Rc::default(),
+            order: Rc::default(),
+            durable_waiters: RefCell::default(),
+            changed: Signal::default(),
+            checkpoint_turn: Rc::default(),
+            switch_turn: Rc::default(),
+            clean_turn: Rc::default(),
+            checkpoint: Cell::new(checkpoint),
+            last_activity_ns: Cell::new(engine.world.clock.now().0),
+            repairs: RefCell::default(),
+            writes: Cell::new(0),
+            flushes: Cell::new(0),
+        };
+        Rc::new(lun)
+    }
+
+    /// The LUN as the catalog has it now.
+    pub(crate) fn record(&self) -> Option<LunRecord> {
+        self.engine.catalog.state().luns.get(&self.number).cloned()
+    }
+
+    /// Looks again at what the catalog says of size, caching and status.
+    pub(crate) fn refresh(&self) {
+        let state = self.engine.catalog.state();
+        if let Some(record) = state.luns.get(&self.number) {
+            self.shape.set(shape_of(record, state.array.slab_shift));
+            let blocks = record.size_bytes.div_ceil(vds_format::BLOCK_BYTES as u64);
+            self.map.borrow_mut().grow(layout::map_levels(blocks));
+        }
+        self.changed.notify();
+    }
+
+    /// Whether it can be used.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.readiness.get()
+    }
+
+    /// Counts of writes and flushes since the open.
+    pub(crate) fn activity(&self) -> (u64, u64) {
+        (self.writes.get(), self.flushes.get())
+    }
+
+    /// Blocks that hold data.
+    pub(crate) fn mapped_blocks(&self) -> u64 {
+        self.map.borrow().mapped_blocks
+    }
+
+    fn set_readiness(&self, readiness: Readiness) {
+        if self.readiness.get() != Readiness::Gone {
+            self.readiness.set(readiness);
+        }
+        self.changed.notify();
+    }
+
+    /// The LUN was deleted: nothing is served any more, its slabs come free when the last read ends.
+    pub(crate) fn depart(self: &Rc<Self>) {
+        self.set_readiness(Readiness::Gone);
+        for segment in std::mem::take(&mut *self.segments.borrow_mut()).into_values() {
+            segment.retire();
+        }
+        let mut host = self.host.borrow_mut();
+        host.current = None;
+        host.spare = None;
+        host.full.clear();
+        drop(host);
+        *self.moves.borrow_mut() = Moves::default();
+        *self.map_log.borrow_mut() = checkpoint::MapLog::default();
+        self.fail_queue(&LunIoError::Gone);
+        let pages = self.map.borrow().page_count();
+        self.engine.map_pages.set(self.engine.map_pages.get().saturating_sub(pages));
+    }
+
+    /// The segment with this number, if it is still in use.
+    fn segment(&self, number: SegmentNo) -> Option<Rc<Segment>> {
+        self.segments.borrow().get(&number).cloned()
+    }
+
+    /// All segments now.
+    pub(crate) fn all_segments(&self) -> Vec<Rc<Segment>> {
+        self.segments.borrow().values().cloned().collect()
+    }
+
+    /// Live blocks of a segment.
+    pub(crate) fn live_of(&self, segment: SegmentNo) -> u32 {
+        self.live.borrow().of(segment)
+    }
+
+    /// Takes over the columns that the catalog has for a segment now.
+    fn reload_segment(&self, number: SegmentNo) {
+        let state = self.engine.catalog.state();
+        let Some(record) = state.segments.get(&number) else { return };
+        let fresh = Segment::new(&self.engine, record);
+        if let Some(old) = self.segments.borrow_mut().insert(number, fresh) {
+            old.retire_columns_not_in(record);
+        }
+    }
+
+    /// Drives came or went: columns are looked up anew. What is being appended to keeps its own.
+    pub(crate) fn reload_segments(self: &Rc<Self>) {
+        let numbers: Vec<SegmentNo> = self.segments.borrow().keys().copied().collect();
+        for number in numbers {
+            self.reload_segment(number);
+        }
+        self.changed.notify();
+    }
+
+    /// A drive came back: a LUN that had failed for want of it is tried again.
+    pub(crate) async fn revive(self: &Rc<Self>) {
+        self.reload_segments();
+        if self.readiness() != Readiness::Failed {
+            return;
+        }
+        if self.recovered.get() {
+            self.set_readiness(Readiness::Ready);
+            self.pump();
+        } else {
+            // The reason of a failure is logged where it is found, and shown as the LUN's status.
+            let _ = self.recover().await;
+        }
+    }
+
+    /// What a batch does to map and live counts, in one step.
+    fn apply(&self, change: Change) {
+        let mut map = self.map.borrow_mut();
+        let mut live = self.live.borrow_mut();
+        match change {
+            Change::Map { lun_block, entry } => {
+                let before = map.set(lun_block, entry);
+                if !before.place.is_nowhere() {
+                    live.remove(before.place);
+                }
+                live.add(entry.place);
+            }
+            Change::Unmap { lun_block, blocks } => {
+                let end = lun_block + u64::from(blocks);
+                let mut block = lun_block;
+                while block < end {
+                    let leaf = map::leaf_of(block);
+                    let next = ((leaf + 1) * vds_format::MAP_FANOUT as u64).min(end);
+                    if map.has_leaf(leaf) {
+                        for block in block..next {
+                            if map.lookup(block).place.is_nowhere() {
+                                continue;
+                            }
+                            let before = map.set(block, MapEntry::default());
+                            live.remove(before.place);
+                        }
+                    }
+                    block = next;
+                }
+            }
+        }
+    }
+
+    /// Loads and pins the leaves that a change touches; those it will not touch because they do not exist are left out.
+    async fn pin(self: &Rc<Self>, contents: &[Content]) -> Result<Vec<u64>, LunIoError> {
+        let mut pins = Vec::new();
+        let wanted = contents.iter().flat_map(|content| {
+            let create = matches!(content, Content::Data { .. });
+            leaves(content).map(move |leaf| (leaf, create))
+        });
+        for (leaf, create) in wanted {
+            if let Err(error) = self.load_leaf(leaf, create).await {
+                self.unpin(&pins);
+                return Err(error);
+            }
+            let mut map = self.map.borrow_mut();
+            if map.has_leaf(leaf) {
+                map.pin(leaf);
+                pins.push(leaf);
+            }
+        }
+        Ok(pins)
+    }
+
+    fn unpin(&self, pins: &[u64]) {
+        let mut map = self.map.borrow_mut();
+        pins.iter().for_each(|leaf| map.unpin(*leaf));
+    }
+}
+
+/// The leaves that a change touches.
+fn leaves(content: &Content) -> std::ops::RangeInclusive<u64> {
+    let (first, blocks) = match content {
+        Content::Data { lun_block, data } => {
+            (*lun_block, (data.len() / vds_format::BLOCK_BYTES) as u64)
+        }
+        Content::Unmap { lun_block, blocks } => (*lun_block, u64::from(*blocks)),
+    };
+    map::leaf_of(first)..=map::leaf_of(first + blocks.max(1) - 1)
+}
+
+/// The checkpoint of a LUN that was never written.
+pub(crate) fn first_checkpoint(lun: LunNo) -> CheckpointRecord {
+    CheckpointRecord {
+        lun,
+        epoch: 1,
+        sequence: Sequence(0),
+        replay_segment: SegmentNo(0),
+        replay_row: 0,
+        levels: 0,
+        root: Place::NOWHERE,
+        root_checksum: 0,
+        mapped_blocks: 0,
+    }
+}
+
+fn shape_of(record: &LunRecord, slab_shift: u8) -> LunShape {
+    let rows = (1_u32 << (slab_shift - 12)) - 1;
+    let blocks = vds_format::batch_data_blocks_max(rows, record.data_columns);
+    // A range that is not aligned to blocks touches one block more than it is long.
+    let transfer_bytes_max = (blocks - 1) / 4 * 4 * 4096;
+    LunShape {
+        size_bytes: record.size_bytes,
+        sector_bytes: record.sector_bytes,
+        transfer_bytes_max,
+        write_back: record.write_back,
+        read_only: record.read_only,
+    }
+}

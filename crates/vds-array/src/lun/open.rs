@@ -1,0 +1,374 @@
+//! Opening segments, and the switch to another one when a column fails.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use vds_format::{
+    BLOCK_BYTES, Column, ColumnState, DriveNo, DriveRecord, Label, Record, SegmentRecord,
+    SegmentState, Sequence, SlabNo, Stream,
+};
+use vds_io::{Buffer, DiskErrorKind, LocalFuture, LunIoError, join_all};
+
+use super::host::Host;
+use super::{Lun, Readiness, Segment};
+use crate::layout::{self, Slot};
+
+/// Slabs of a LUN's share on a drive that the host stream leaves to the cleaner and the map.
+pub(super) const HOST_FLOOR: u32 = 4;
+/// What moves leave to the map.
+pub(super) const MOVES_FLOOR: u32 = 2;
+
+/// Why no segment could be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenFailure {
+    /// All of the share is in use: cleaning must free some first.
+    Full,
+    /// The drives that a data column could lie on are gone.
+    NoDrive,
+    /// The array is frozen, or the LUN gone.
+    Frozen,
+}
+
+impl Lun {
+    /// Opens a segment for the host stream and makes it the spare.
+    pub(super) async fn open_spare(self: &Rc<Self>) {
+        loop {
+            match self.open_segment(Stream::Host, HOST_FLOOR, Vec::new()).await {
+                Ok(segment) => {
+                    let mut host = self.host.borrow_mut();
+                    host.opening = false;
+                    host.spare = Some(segment);
+                    break;
+                }
+                Err(OpenFailure::Full) => {
+                    // Only cleaning and a checkpoint give segments back; whoever waits for this one pays for it.
+                    self.ask_for_cleaning();
+                    let needed = self.host.borrow().current.is_none();
+                    if !needed {
+                        self.host.borrow_mut().opening = false;
+                        return;
+                    }
+                    if !self.make_room().await {
+                        self.host.borrow_mut().opening = false;
+                        self.fail_queue(&LunIoError::NoSpace);
+                        return;
+                    }
+                }
+                Err(OpenFailure::NoDrive) => {
+                    self.host.borrow_mut().opening = false;
+                    if self.host.borrow().current.is_none() {
+                        self.set_readiness(Readiness::Failed);
+                        self.fail_queue(&LunIoError::Unavailable);
+                    }
+                    return;
+                }
+                Err(OpenFailure::Frozen) => {
+                    self.host.borrow_mut().opening = false;
+                    self.fail_queue(&LunIoError::Unavailable);
+                    return;
+                }
+            }
+        }
+        self.pump();
+        self.changed.notify();
+    }
+
+    /// Opens a segment durably, together with `also`.
+    pub(super) async fn open_segment(
+        self: &Rc<Self>,
+        stream: Stream,
+        floor: u32,
+        also: Vec<Record>,
+    ) -> Result<Rc<Segment>, OpenFailure> {
+        let record = self.choose_segment(stream, floor)?;
+        let mut records = also;
+        records.push(Record::Segment(record.clone()));
+        // Staged first: the number is taken. The label is for a rescuer, the catalog for us: their order does not matter.
+        let commit = self.engine.catalog.commit(records);
+        let segment = Segment::new(&self.engine, &record);
+        self.segments.borrow_mut().insert(record.number, Rc::clone(&segment));
+        let labels = self.write_labels(&record);
+        if commit.await.is_err() {
+            return Err(OpenFailure::Frozen);
+        }
+        labels.await;
+        if self.readiness() == Readiness::Gone {
+            return Err(OpenFailure::Frozen);
+        }
+        Ok(segment)
+    }
+
+    /// Chooses slabs for a segment; they are taken.
+    fn choose_segment(&self, stream: Stream, floor: u32) -> Result<SegmentRecord, OpenFailure> {
+        if self.engine.catalog.frozen().is_some() {
+            return Err(OpenFailure::Frozen);
+        }
+        let record = self.record().ok_or(OpenFailure::Frozen)?;
+        let slots = layout::slots(&record, stream);
+        let data_columns = if stream == Stream::Map { 1 } else { record.data_columns };
+        let mut columns: Vec<Column> = Vec::new();
+        let mut full = false;
+        for slot in &slots {
+            match self.choose_slab(slot, &columns, stream, floor) {
+                Ok((drive, slab)) => columns.push(Column {
+                    copy: slot.copy,
+                    data_column: slot.data_column,
+                    drive,
+                    slab,
+                    state: ColumnState::Current,
+                }),
+                Err(OpenFailure::Full) => full = true,
+                Err(_) => {}
+            }
+        }
+        let covered = |column: u8| columns.iter().any(|have| have.data_column == column);
+        let whole = (0..data_columns).all(covered);
+        if full || !whole {
+            let mut space = self.engine.space.borrow_mut();
+            for column in &columns {
+                space.free(self.number, column.drive, column.slab);
+            }
+            return Err(if full { OpenFailure::Full } else { OpenFailure::NoDrive });
+        }
+        // One copy of each block: the header stands twice, since nobody else has it.
+        let doubled = stream != Stream::Map && columns.len() == usize::from(data_columns);
+        Ok(SegmentRecord {
+            number: self.engine.next_segment(),
+            lun: self.number,
+            stream,
+            state: SegmentState::Open,
+            data_columns,
+            doubled,
+            epoch: self.epoch.get(),
+            first_sequence: Sequence(0),
+            last_sequence: Sequence(0),
+            rows: 0,
+            live: 0,
+            columns,
+        })
+    }
+
+    /// A slab for one column: on its home drives first, else, if those are gone, on any other that holds no copy of it.
+    pub(super) fn choose_slab(
+        &self,
+        slot: &Slot,
+        chosen: &[Column],
+        stream: Stream,
+        floor: u32,
+    ) -> Result<(DriveNo, SlabNo), OpenFailure> {
+        let holds_a_copy = |drive: DriveNo| {
+            chosen
+                .iter()
+                .any(|column| column.drive == drive && column.data_column == slot.data_column)
+        };
+        let mut space = self.engine.space.borrow_mut();
+        let home: Vec<DriveNo> = slot
+            .drives
+            .iter()
+            .copied()
+            .filter(|drive| self.engine.live_drive(*drive).is_some())
+            .collect();
+        // The extra copy of a map page may share a drive with the first where there is no other.
+        let apart = home.iter().filter(|drive| !holds_a_copy(**drive));
+        let together = home.iter().filter(|_| stream == Stream::Map);
+        // The floor is over all drives of the set: each of them may be used up, not all.
+        let total: u64 = home.iter().map(|drive| space.available_to(self.number, *drive)).sum();
+        if total > u64::from(floor) {
+            for drive in apart.chain(together) {
+                if let Some(slab) = space.allocate(self.number, *drive) {
+                    return Ok((*drive, slab));
+                }
+            }
+        }
+        if !home.is_empty() {
+            return Err(OpenFailure::Full);
+        }
+        for drive in self.engine.live_drives() {
+            if !holds_a_copy(drive)
+                && let Some(slab) = space.allocate_unpromised(self.number, drive)
+            {
+                return Ok((drive, slab));
+            }
+        }
+        Err(OpenFailure::NoDrive)
+    }
+
+    fn write_labels(&self, record: &SegmentRecord) -> LocalFuture<()> {
+        let mut writes: Vec<LocalFuture<()>> = Vec::new();
+        for column in &record.columns {
+            if let Some(write) = self.label_write(record, column) {
+                writes.push(write);
+            }
+        }
+        Box::pin(async move {
+            join_all(writes).await;
+        })
+    }
+
+    /// The write of one label. Its failure is found by the first batch.
+    pub(super) fn label_write(
+        &self,
+        record: &SegmentRecord,
+        column: &Column,
+    ) -> Option<LocalFuture<()>> {
+        let drive = self.engine.live_drive(column.drive)?;
+        let label = Label {
+            segment: record.number,
+            drive: drive.id,
+            slab: column.slab,
+            lun: self.number,
+            lun_id: self.id,
+            copy: column.copy,
+            data_column: column.data_column,
+            data_columns: record.data_columns,
+            stream: record.stream,
+            epoch: record.epoch,
+        };
+        let block = drive.slab_block(column.slab);
+        let bytes = label.encode(self.engine.array, block);
+        debug_assert_eq!(bytes.len(), BLOCK_BYTES);
+        let data = Arc::new(Buffer::copy_of(&bytes));
+        Some(Box::pin(async move {
+            if let Err(error) = drive.write(block, data).await {
+                tracing::debug!(drive = %drive.number, %error, "label not written");
+            }
+        }))
+    }
+
+    /// Starts the switch to another segment, unless it runs already.
+    pub(super) fn spawn_switch(self: &Rc<Self>) {
+        let lun = Rc::clone(self);
+        let task = async move { lun.switch().await };
+        self.engine.world.spawn.spawn("switch segment", Box::pin(task));
+    }
+
+    /// After a column's error, with everything in flight settled: seals the segments that were being appended to, without their failed
+    /// columns, opens one on healthy drives, and lets what was not acknowledged be written there.
+    async fn switch(self: &Rc<Self>) {
+        let _turn = self.switch_turn.take().await;
+        if !self.host.borrow().broken {
+            return;
+        }
+        let no_space = self.host.borrow().errors().contains(&DiskErrorKind::NoSpace);
+        let mut records = self.settle_failed_drives().await;
+        // What was acknowledged is made durable where it is, before the segment's record says that it is complete.
+        let acked = self.host.borrow().acked;
+        let flushed = self.flush_through(acked).await;
+        {
+            let mut host = self.host.borrow_mut();
+            records.extend(self.seal_after_error(&mut host));
+            Self::requeue(&mut host);
+        }
+        let sealed = self.engine.catalog.commit(records).await;
+        self.reload_segments();
+        self.host.borrow_mut().broken = false;
+        if sealed.is_err() || flushed.is_err() {
+            self.fail_queue(&LunIoError::Unavailable);
+        } else if no_space {
+            self.fail_queue(&LunIoError::NoSpace);
+        }
+        self.pump();
+        self.changed.notify();
+    }
+
+    /// Waits until lost drives are expelled; slabs that refused a write are retired.
+    async fn settle_failed_drives(self: &Rc<Self>) -> Vec<Record> {
+        let mut records = Vec::new();
+        let (segments, errors) = {
+            let host = self.host.borrow();
+            let segments: Vec<Rc<Segment>> =
+                host.in_flight.iter().map(|batch| Rc::clone(&batch.segment)).collect();
+            (segments, host.errors())
+        };
+        let mut seen = Vec::new();
+        for segment in segments {
+            for column in &segment.columns {
+                let Some(drive) = &column.drive else { continue };
+                if seen.contains(&(column.record.drive, column.record.slab)) {
+                    continue;
+                }
+                seen.push((column.record.drive, column.record.slab));
+                if let Some(error) = drive.lost() {
+                    self.engine.expel(drive.number, &error).await;
+                } else if errors.contains(&DiskErrorKind::Range)
+                    && let Some(record) = self.retire_slab(column.record.drive, column.record.slab)
+                {
+                    records.push(Record::Drive(record));
+                }
+            }
+        }
+        records
+    }
+
+    /// A range of the drive refuses writes: the slab is not used again after this segment.
+    fn retire_slab(&self, drive: DriveNo, slab: SlabNo) -> Option<DriveRecord> {
+        let mut record = self.engine.catalog.state().drives.get(&drive)?.clone();
+        if record.retired_slabs.contains(&slab) {
+            return None;
+        }
+        record.retired_slabs.push(slab);
+        Some(record)
+    }
+
+    /// Records that seal what the host stream was appending to, at the last acknowledged batch.
+    fn seal_after_error(&self, host: &mut Host) -> Vec<Record> {
+        let mut records = Vec::new();
+        if let Some(spare) = host.spare.take() {
+            // Opened and never written: it may have a column on what failed.
+            records.push(self.drop_unwritten(&spare));
+        }
+        let first_unacked = host.in_flight.front().map(|batch| (batch.segment.number, batch.row));
+        let acked = host.acked;
+        let mut ends: Vec<(Rc<Segment>, Sequence, Sequence, u32)> = Vec::new();
+        if let Some(cursor) = host.current.take() {
+            ends.push((cursor.segment, cursor.first, acked, cursor.row));
+        }
+        for full in host.full.drain(..) {
+            ends.push((full.segment, full.first, full.last.min(acked), full.rows));
+        }
+        for (segment, first, last, rows) in ends {
+            // The segment in which the first batch that is not acknowledged begins ends there; those behind it hold nothing.
+            let (last, rows) = match first_unacked {
+                Some((number, row)) if number == segment.number => (last, row),
+                Some((number, _)) if number < segment.number => (acked, 0),
+                _ => (last, rows),
+            };
+            records.push(Record::Segment(self.sealed_record(&segment, first, last, rows)));
+        }
+        records
+    }
+
+    /// Gives up a segment that was opened and never written.
+    pub(super) fn drop_unwritten(&self, segment: &Rc<Segment>) -> Record {
+        self.segments.borrow_mut().remove(&segment.number);
+        self.live.borrow_mut().forget(segment.number);
+        segment.retire();
+        Record::SegmentsDeleted(vec![segment.number])
+    }
+
+    /// The record of a segment that is sealed now, without columns on drives that are lost.
+    pub(super) fn sealed_record(
+        &self,
+        segment: &Rc<Segment>,
+        first: Sequence,
+        last: Sequence,
+        rows: u32,
+    ) -> SegmentRecord {
+        segment.state.set(SegmentState::Sealed);
+        let state = self.engine.catalog.state();
+        let mut record = state.segments[&segment.number].clone();
+        record.state = SegmentState::Sealed;
+        record.first_sequence = first;
+        record.last_sequence = last;
+        record.rows = rows;
+        record.live = self.live_of(segment.number);
+        let alive = |column: &Column| self.engine.live_drive(column.drive).is_some();
+        // With no copy left of a data column the records stay: the drive may come back with it.
+        if (0..record.data_columns)
+            .all(|data| record.columns.iter().any(|c| c.data_column == data && alive(c)))
+        {
+            record.columns.retain(alive);
+        }
+        record
+    }
+}

@@ -1,0 +1,327 @@
+//! Where the log ends: what a crash left, and how the LUN comes up from it.
+//!
+//! ```text
+//!   stale segments deleted ─► headers and data of the log read ─► end found ─► accepted batches applied
+//!     ─► blocks not on all columns placed anew ─► checkpoint of the next epoch seals what was found ─► ready
+//! ```
+//! Until the checkpoint at the end is durable nothing that the next attempt needs has changed.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use vds_format::{
+    BatchEntry, BatchHeader, MapEntry, Record, SegmentNo, SegmentRecord, SegmentState, Sequence,
+    Stream,
+};
+
+use super::host::{Change, Content, Full, Host};
+use super::map::leaf_of;
+use super::moves::Move;
+use super::scan::Scanner;
+use super::{Lun, Readiness, Segment};
+use crate::engine::DamagedThing;
+
+/// Why a log could not be recovered. Nothing was changed on the drives; the next attempt starts from the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RecoveryError {
+    /// No live copy of some column of the log is there.
+    #[error("drives that hold the only copy of a part of the log are not there")]
+    DrivesMissing,
+    /// A map page that replay needs cannot be read from any copy.
+    #[error("a map page cannot be read from any copy")]
+    Map,
+    /// The array froze, or the checkpoint found no place.
+    #[error("the recovered log could not be made durable")]
+    NotDurable,
+}
+
+/// A batch found in the log.
+struct Logged {
+    header: BatchHeader,
+    segment: Rc<Segment>,
+    verified: bool,
+    complete: bool,
+    places: Vec<(u64, MapEntry)>,
+}
+
+/// The part of a segment that replay looks at.
+struct Stretch {
+    segment: Rc<Segment>,
+    record: SegmentRecord,
+    first_row: u32,
+    end_row: u32,
+}
+
+impl Lun {
+    /// Recovers the log and makes the LUN ready, or failed.
+    pub(crate) async fn recover(self: &Rc<Self>) -> Result<(), RecoveryError> {
+        let result = self.recover_log().await;
+        match &result {
+            Ok(()) => {
+                self.recovered.set(true);
+                self.set_readiness(Readiness::Ready);
+            }
+            Err(error) => {
+                tracing::error!(lun = %self.number, error = %error, "log not recovered");
+                self.set_readiness(Readiness::Failed);
+            }
+        }
+        self.pump();
+        result
+    }
+
+    async fn recover_log(self: &Rc<Self>) -> Result<(), RecoveryError> {
+        let checkpoint = self.checkpoint.get();
+        self.delete_stale(checkpoint.epoch).await?;
+        let stretches = self.stretches(checkpoint.epoch);
+        let open = self.segments.borrow().values().any(|s| s.state.get() == SegmentState::Open);
+        if stretches.is_empty() && !open {
+            return Ok(());
+        }
+        if !stretches.iter().all(|stretch| stretch.segment.is_whole()) {
+            return Err(RecoveryError::DrivesMissing);
+        }
+        let mut log = BTreeMap::new();
+        for stretch in &stretches {
+            self.read_stretch(stretch, &mut log).await;
+        }
+        let last = self.replay(checkpoint.sequence, &log).await?;
+        self.restart_log(&stretches, last, &log, checkpoint.epoch).await
+    }
+
+    /// Deletes what an attempt at recovery opened that did not finish.
+    async fn delete_stale(self: &Rc<Self>, epoch: u32) -> Result<(), RecoveryError> {
+        let stale: Vec<Rc<Segment>> =
+            self.segments.borrow().values().filter(|s| s.epoch > epoch).cloned().collect();
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let numbers = stale.iter().map(|segment| segment.number).collect();
+        let commit = self.engine.catalog.commit(vec![Record::SegmentsDeleted(numbers)]);
+        for segment in stale {
+            self.segments.borrow_mut().remove(&segment.number);
+            self.live.borrow_mut().forget(segment.number);
+            segment.retire();
+        }
+        commit.await.map_err(|_| RecoveryError::NotDurable)?;
+        Ok(())
+    }
+
+    /// The host segments of the epoch that hold something newer than the checkpoint, by number.
+    fn stretches(&self, epoch: u32) -> Vec<Stretch> {
+        let checkpoint = self.checkpoint.get();
+        let state = self.engine.catalog.state();
+        let segments = self.segments.borrow();
+        let newer = segments.values().filter(|segment| {
+            let record = &state.segments[&segment.number];
+            segment.stream == Stream::Host
+                && segment.epoch == epoch
+                && (record.state == SegmentState::Open
+                    || record.last_sequence > checkpoint.sequence)
+        });
+        let stretch = |segment: &Rc<Segment>| {
+            let record = state.segments[&segment.number].clone();
+            let first_row =
+                if segment.number == checkpoint.replay_segment { checkpoint.replay_row } else { 0 };
+            let end_row =
+                if record.state == SegmentState::Open { segment.rows } else { record.rows };
+            Stretch { segment: Rc::clone(segment), record, first_row, end_row }
+        };
+        newer.map(stretch).collect()
+    }
+
+    /// Reads every batch of a stretch, also behind a gap: a later header may say that an earlier batch was durable.
+    async fn read_stretch(
+        self: &Rc<Self>,
+        stretch: &Stretch,
+        log: &mut BTreeMap<Sequence, Logged>,
+    ) {
+        let mut scanner = Scanner::new(self, &stretch.segment, false);
+        let mut row = stretch.first_row;
+        while row < stretch.end_row {
+            let Some(found) = scanner.batch_at(row).await else {
+                row += 1;
+                continue;
+            };
+            row += found.header.rows;
+            let logged = Logged {
+                verified: found.is_verified(),
+                complete: found.complete,
+                places: found
+                    .blocks
+                    .iter()
+                    .map(|b| (b.lun_block, MapEntry { place: b.place, checksum: b.checksum }))
+                    .collect(),
+                header: found.header,
+                segment: Rc::clone(&stretch.segment),
+            };
+            log.insert(logged.header.sequence, logged);
+        }
+    }
+
+    /// Applies the accepted batches in order; returns the last one.
+    async fn replay(
+        self: &Rc<Self>,
+        after: Sequence,
+        log: &BTreeMap<Sequence, Logged>,
+    ) -> Result<Sequence, RecoveryError> {
+        let durable = log.values().map(|batch| batch.header.durable_through).max();
+        let durable = durable.unwrap_or(after);
+        let mut last = after;
+        loop {
+            let next = Sequence(last.0 + 1);
+            match log.get(&next) {
+                Some(batch) if batch.verified || next <= durable => {
+                    self.replay_batch(batch).await?
+                }
+                // Its blocks are unknown: nobody can tell what is missing.
+                None if next <= durable => {
+                    tracing::error!(lun = %self.number, sequence = next.0, "a durable batch is lost");
+                    self.read_only.set(true);
+                }
+                _ => return Ok(last),
+            }
+            last = next;
+        }
+    }
+
+    async fn replay_batch(self: &Rc<Self>, batch: &Logged) -> Result<(), RecoveryError> {
+        if !batch.verified {
+            self.report_damaged(batch);
+        }
+        let mut places = batch.places.iter();
+        for entry in &batch.header.entries {
+            let change = match *entry {
+                BatchEntry::Data { .. } => {
+                    let (lun_block, entry) = *places.next().expect("a place for each data entry");
+                    Change::Map { lun_block, entry }
+                }
+                BatchEntry::Unmap { lun_block, blocks } => Change::Unmap { lun_block, blocks },
+            };
+            let content = match change {
+                Change::Map { lun_block, .. } => {
+                    self.load_leaf(leaf_of(lun_block), true)
+                        .await
+                        .map_err(|_| RecoveryError::Map)?;
+                    None
+                }
+                Change::Unmap { lun_block, blocks } => Some(Content::Unmap { lun_block, blocks }),
+            };
+            let pins = match &content {
+                Some(content) => {
+                    self.pin(std::slice::from_ref(content)).await.map_err(|_| RecoveryError::Map)?
+                }
+                None => Vec::new(),
+            };
+            self.apply(change);
+            self.unpin(&pins);
+        }
+        Ok(())
+    }
+
+    /// A durable batch with blocks that no copy holds: they are unreadable from now on, and said so.
+    fn report_damaged(&self, batch: &Logged) {
+        for (lun_block, entry) in &batch.places {
+            let (column, row) = entry.place.column_and_row(batch.segment.rows);
+            let copy =
+                batch.segment.columns.iter().find(|c| u32::from(c.record.data_column) == column);
+            if let Some(copy) = copy
+                && let Some(drive) = &copy.drive
+            {
+                let what = DamagedThing::Data { lun: self.number, lun_block: *lun_block };
+                self.engine.report(drive.number, copy.block(drive, row), what, false);
+            }
+        }
+    }
+
+    /// Starts the next epoch: what is not on all columns is placed anew, then a checkpoint seals everything that was open.
+    async fn restart_log(
+        self: &Rc<Self>,
+        stretches: &[Stretch],
+        last: Sequence,
+        log: &BTreeMap<Sequence, Logged>,
+        epoch: u32,
+    ) -> Result<(), RecoveryError> {
+        self.epoch.set(epoch + 1);
+        *self.host.borrow_mut() = Host::new(last);
+        let accepted: Vec<&Logged> =
+            log.iter().filter(|(sequence, _)| **sequence <= last).map(|(_, batch)| batch).collect();
+        for batch in accepted.iter().filter(|batch| batch.verified && !batch.complete) {
+            self.complete_batch(batch).await?;
+        }
+        {
+            let mut host = self.host.borrow_mut();
+            // Nothing is known to be flushed; the checkpoint flushes everything.
+            for stretch in stretches {
+                let of_segment =
+                    accepted.iter().filter(|b| b.segment.number == stretch.segment.number);
+                let last_here = of_segment.max_by_key(|batch| batch.header.sequence);
+                let rows = last_here.map_or(stretch.first_row, |b| b.header.row + b.header.rows);
+                host.full.push(Full {
+                    segment: Rc::clone(&stretch.segment),
+                    first: stretch.record.first_sequence,
+                    last: last_here.map_or(Sequence(0), |batch| batch.header.sequence),
+                    rows,
+                });
+            }
+        }
+        self.seal_other_open(stretches);
+        self.checkpoint().await.map_err(|_| RecoveryError::NotDurable)
+    }
+
+    /// Blocks of a batch that are still live and not on every column go to a fresh segment.
+    async fn complete_batch(self: &Rc<Self>, batch: &Logged) -> Result<(), RecoveryError> {
+        let mut moves = Vec::new();
+        let mut pins = Vec::new();
+        for (lun_block, from) in &batch.places {
+            let leaf = leaf_of(*lun_block);
+            self.load_leaf(leaf, false).await.map_err(|_| RecoveryError::Map)?;
+            if self.map.borrow().lookup(*lun_block) != *from {
+                continue;
+            }
+            self.map.borrow_mut().pin(leaf);
+            pins.push(leaf);
+            let data = self.read_quietly(&batch.segment, *lun_block, *from).await;
+            moves.extend(data.map(|data| Move { lun_block: *lun_block, from: *from, data }));
+        }
+        let moved = self.place_anew(moves).await;
+        self.unpin(&pins);
+        moved.map_err(|_| RecoveryError::NotDurable)
+    }
+
+    /// One verified block, without a report: copies that a crash left behind are expected here.
+    async fn read_quietly(
+        &self,
+        segment: &Rc<Segment>,
+        lun_block: u64,
+        entry: MapEntry,
+    ) -> Option<Vec<u8>> {
+        let (column, row) = entry.place.column_and_row(segment.rows);
+        for copy in segment.readable(column) {
+            if let Ok(buffer) = copy.read(row, 1).await
+                && vds_format::data_checksum(buffer.block(0), lun_block) == entry.checksum
+            {
+                return Some(buffer.block(0).to_vec());
+            }
+        }
+        None
+    }
+
+    /// Move and map segments that were open are appended to no more.
+    fn seal_other_open(&self, stretches: &[Stretch]) {
+        let mine = |number: SegmentNo| stretches.iter().any(|s| s.segment.number == number);
+        let epoch = self.epoch.get();
+        let segments = self.segments.borrow();
+        for segment in segments.values() {
+            let open = segment.state.get() == SegmentState::Open && segment.epoch < epoch;
+            if !open || mine(segment.number) {
+                continue;
+            }
+            match segment.stream {
+                Stream::Host => {}
+                Stream::Moves => self.moves.borrow_mut().put_back(vec![Rc::clone(segment)]),
+                Stream::Map => self.map_log.borrow_mut().add_full(Rc::clone(segment)),
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A segment in use: its columns on live drives, and the slabs it gives back when nobody reads it any more.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use vds_format::{
+    Column, ColumnState, DriveNo, LunNo, SegmentNo, SegmentRecord, SegmentState, SlabNo, Stream,
+};
+use vds_io::{Buffer, DiskError, DiskErrorKind};
+
+use crate::drive::Drive;
+use crate::engine::Engine;
+
+/// A segment. Whoever reads or writes it holds it; the last to let go gives back the slabs that were marked for release.
+pub(crate) struct Segment {
+    pub(crate) number: SegmentNo,
+    pub(crate) lun: LunNo,
+    pub(crate) stream: Stream,
+    pub(crate) data_columns: u8,
+    pub(crate) doubled: bool,
+    pub(crate) epoch: u32,
+    /// Rows of a slab.
+    pub(crate) rows: u32,
+    pub(crate) columns: Vec<LiveColumn>,
+    /// As the catalog has it.
+    pub(crate) state: Cell<SegmentState>,
+    /// Set when the catalog no longer names these slabs.
+    release: RefCell<Vec<(DriveNo, SlabNo)>>,
+    engine: Weak<Engine>,
+}
+
+/// A column and, if it was open when this was made, its drive.
+pub(crate) struct LiveColumn {
+    pub(crate) record: Column,
+    pub(crate) drive: Option<Rc<Drive>>,
+}
+
+impl LiveColumn {
+    /// The drive, if the column can be read and written.
+    pub(crate) fn live(&self) -> Option<&Rc<Drive>> {
+        self.drive
+            .as_ref()
+            .filter(|drive| self.record.state == ColumnState::Current && drive.lost().is_none())
+    }
+
+    /// The block on the drive where a row lies.
+    pub(crate) fn block(&self, drive: &Drive, row: u32) -> u64 {
+        drive.slab_block(self.record.slab) + 1 + u64::from(row)
+    }
+
+    /// Reads rows.
+    pub(crate) async fn read(&self, row: u32, count: u32) -> Result<Buffer, DiskError> {
+        let drive = self.live().ok_or_else(missing)?;
+        drive.read(self.block(drive, row), count as usize).await
+    }
+
+    /// Writes rows.
+    pub(crate) async fn write(&self, row: u32, data: Arc<Buffer>) -> Result<(), DiskError> {
+        let drive = self.live().ok_or_else(missing)?;
+        drive.write(self.block(drive, row), data).await
+    }
+}
+
+fn missing() -> DiskError {
+    DiskError::new(DiskErrorKind::Gone, "the column's drive is not there")
+}
+
+impl Segment {
+    /// Takes a segment into use as the catalog has it.
+    pub(crate) fn new(engine: &Rc<Engine>, record: &SegmentRecord) -> Rc<Self> {
+        let drives = engine.drives.borrow();
+        let columns = record.columns.iter().map(|column| LiveColumn {
+            record: *column,
+            drive: drives.get(&column.drive).cloned(),
+        });
+        let shift = engine.catalog.state().array.slab_shift;
+        Rc::new(Self {
+            number: record.number,
+            lun: record.lun,
+            stream: record.stream,
+            data_columns: record.data_columns,
+            doubled: record.doubled,
+            epoch: record.epoch,
+            rows: (1 << (shift - 12)) - 1,
+            columns: columns.collect(),
+            state: Cell::new(record.state),
+            release: RefCell::default(),
+            engine: Rc::downgrade(engine),
+        })
+    }
+
+    /// The copies of a data column that can be read, the least busy drive first.
+    pub(crate) fn readable(&self, data_column: u32) -> Vec<&LiveColumn> {
+        let mut columns: Vec<(usize, &LiveColumn)> = self
+            .columns
+            .iter()
+            .filter(|column| u32::from(column.record.data_column) == data_column)
+            .filter_map(|column| Some((column.live()?.queue_length(), column)))
+            .collect();
+        columns.sort_by_key(|(queue, column)| (*queue, column.record.copy));
+        columns.into_iter().map(|(_, column)| column).collect()
+    }
+
+    /// Whether some copy of each data column can be read.
+    pub(crate) fn is_whole(&self) -> bool {
+        (0..u32::from(self.data_columns)).all(|column| !self.readable(column).is_empty())
+    }
+
+    /// Whether a column lies on `drive`.
+    pub(crate) fn uses(&self, drive: DriveNo) -> bool {
+        self.columns.iter().any(|column| column.record.drive == drive)
+    }
+
+    /// The catalog no longer names this segment: all slabs are free once nobody reads them.
+    pub(crate) fn retire(&self) {
+        let slabs = self.columns.iter().map(|column| (column.record.drive, column.record.slab));
+        *self.release.borrow_mut() = slabs.collect();
+    }
+
+    /// The catalog names this segment with other columns now; slabs that it no longer names are free once nobody reads
+    /// them here.
+    pub(crate) fn retire_columns_not_in(&self, record: &SegmentRecord) {
+        let kept = |slab: &(DriveNo, SlabNo)| {
+            record.columns.iter().any(|column| (column.drive, column.slab) == *slab)
+        };
+        let slabs = self.columns.iter().map(|column| (column.record.drive, column.record.slab));
+        *self.release.borrow_mut() = slabs.filter(|slab| !kept(slab)).collect();
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.release(self.lun, self.release.take());
+        }
+    }
+}
