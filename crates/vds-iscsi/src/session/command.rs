@@ -8,6 +8,12 @@ use super::reply::{Completion, Reply};
 use super::{Command, Effect, RejectReason, Session, TaskId, Violation};
 use crate::pdu::{DataOut, FINAL, Frame, NO_TAG, ReadyToTransfer, ScsiCommand, parse_ahs};
 
+const CHECK_CONDITION: u8 = 0x02;
+
+/// ABORTED COMMAND, PROTOCOL SERVICE CRC ERROR in fixed format: what RFC 7143 §11.4.7.2 has for data that went missing.
+const PROTOCOL_SERVICE_CRC_ERROR: [u8; 18] =
+    [0x70, 0, 0x0b, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x47, 0x05, 0, 0, 0, 0];
+
 /// A task in its slot.
 #[derive(Debug)]
 pub(super) struct Task {
@@ -48,6 +54,8 @@ struct Incoming {
     /// Those outstanding, in order.
     bursts: VecDeque<Burst>,
     reserved: bool,
+    /// A PDU is missing or out of order: the rest of the sequence is dropped, then the command fails.
+    broken: bool,
     /// An answer that waits for the end of unsolicited data.
     held: Option<Completion>,
 }
@@ -217,10 +225,22 @@ impl Session {
         let incoming = slot.incoming.as_deref_mut().ok_or(Violation::Data)?;
         let len = u32::try_from(frame.data.len()).map_err(|_| Violation::Data)?;
         let end = pdu.buffer_offset.checked_add(len).ok_or(Violation::Data)?;
-        if pdu.buffer_offset != incoming.received || pdu.data_sn != incoming.data_sn {
+        if !incoming.unsolicited && incoming.bursts.is_empty() {
             return Err(Violation::Data);
         }
         let last = pdu.flags & FINAL != 0;
+        if pdu.data_sn != incoming.data_sn {
+            incoming.broken = true;
+        }
+        if incoming.broken {
+            if last {
+                self.sequence_broken(task);
+            }
+            return Ok(());
+        }
+        if pdu.buffer_offset != incoming.received {
+            return Err(Violation::Data);
+        }
         if incoming.unsolicited {
             let most = slot.expected.min(self.parameters.first_burst_bytes_max);
             if pdu.transfer_tag != NO_TAG || end > most {
@@ -278,6 +298,30 @@ impl Session {
             self.waiting_for_room.push_back(task);
             self.request_data();
         }
+    }
+
+    /// A broken sequence came to its end. Without recovery within a command its data is lost, and so the command fails
+    /// (RFC 7143 §7.7 and §7.9).
+    fn sequence_broken(&mut self, task: TaskId) {
+        let slot = self.tasks[task.index()].as_mut().expect("a live task");
+        let standing = slot.standing();
+        if standing != Standing::Gathering {
+            // Its data was to be dropped in any case.
+            let incoming = slot.incoming.as_deref_mut().expect("its data came in");
+            incoming.broken = false;
+            self.sequence_ended(task);
+            return;
+        }
+        self.effects.push_back(Effect::Dropped(task));
+        let slot = self.release(task);
+        let stat_sn = self.take_stat_sn();
+        let failed = Completion {
+            status: CHECK_CONDITION,
+            sense: PROTOCOL_SERVICE_CRC_ERROR.to_vec(),
+            ..Completion::default()
+        };
+        let reply = Reply::new(self, &slot, stat_sn, failed);
+        self.effects.push_back(Effect::Reply(reply));
     }
 
     /// Lets waiting tasks ask for their data, first come first served, as far as memory is meant to go.

@@ -246,6 +246,26 @@ fn an_answer_waits_for_the_end_of_unsolicited_data() {
 }
 
 #[test]
+fn a_missing_pdu_fails_its_command_alone() {
+    let mut session = normal();
+    for (tag, cmd_sn, numbers) in [(1, 10, [0, 0]), (2, 11, [1, 0]), (3, 12, [5, 6])] {
+        let task = start(&mut session, &command(tag, cmd_sn, WRITE, 200, &[]));
+        assert_eq!(session.want(task, 200), None);
+        let transfer_tag = requests(&mut session)[0].0;
+        for (at, sn) in (0..).zip(numbers) {
+            assert_eq!(effects(&mut session), []);
+            let pdu = data_out(tag, transfer_tag, sn, at * 100, at == 1, 25);
+            session.handle(&pdu).unwrap();
+        }
+        let all = effects(&mut session);
+        let [Effect::Dropped(dropped), Effect::Reply(reply)] = &all[..] else { panic!("{all:?}") };
+        let response = ScsiResponse::decode(&reply.clone().last().unwrap().bhs);
+        assert_eq!((*dropped, response.task_tag, response.status), (task, tag, 2));
+    }
+    assert_eq!(session.tasks_len(), 0);
+}
+
+#[test]
 fn what_breaks_the_protocol() {
     fn check(setup: &[Frame], last: &Frame, expected: Violation) {
         let mut session = session(Parameters::default(), SessionKind::Normal);
@@ -267,13 +287,15 @@ fn what_breaks_the_protocol() {
     let gap = Violation::CommandNumber { found: 12, expected: 10 };
     check(&[], &command(1, 12, READ, 512, &[]), gap);
     let write = [command(1, 10, WRITE, 100, &[])];
-    check(&write, &data_out(1, 0, 1, 0, true, 25), data);
     check(&write, &data_out(1, 0, 0, 4, true, 24), data);
     check(&write, &data_out(1, 0, 0, 0, true, 26), data);
     check(&write, &data_out(1, 0, 0, 0, true, 24), data);
     check(&write, &data_out(1, 0, 0, 0, false, 25), data);
     check(&write, &data_out(1, 9, 0, 0, true, 25), data);
     check(&write, &data_out(1, NO_TAG, 0, 0, true, 25), data);
+    // Once the data is there, more of it was not asked for, whatever its number.
+    let whole = [command(1, 10, WRITE, 100, &[0; 100])];
+    check(&whole, &data_out(1, 0, 7, 0, true, 25), data);
     check(&[command(1, 10, READ, 100, &[])], &data_out(1, 0, 0, 0, true, 25), data);
     check(&[], &frame(Bhs::new(opcode::LOGIN).immediate(), &[]), Violation::Login);
 }
