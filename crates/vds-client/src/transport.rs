@@ -1,0 +1,91 @@
+//! HTTP/1.1 over the Unix socket: one connection for each request, so that nothing is ever reused stale.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use crate::ClientError;
+
+/// Most bytes of an answer that is read as a whole.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// What is asked of the service.
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) accept: &'static str,
+}
+
+/// A whole answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends a request; the answer's body is still to be read.
+///
+/// # Errors
+/// [`ClientError::Unreachable`], [`ClientError::Denied`] before anything was sent;
+/// [`ClientError::Broken`] when the service may have acted on the request.
+pub(crate) async fn open(socket: &Path, ask: Ask) -> Result<Response<Incoming>, ClientError> {
+    let stream = UnixStream::connect(socket).await.map_err(|source| {
+        let socket = socket.to_owned();
+        match source.kind() {
+            std::io::ErrorKind::PermissionDenied => ClientError::Denied { socket, source },
+            _ => ClientError::Unreachable { socket, source },
+        }
+    })?;
+    let broken = |source| ClientError::Broken { source };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // It ends by itself when the answer is read or dropped.
+    tokio::spawn(connection);
+    let mut request = Request::builder()
+        .method(ask.method)
+        .uri(&ask.path)
+        .header(HOST, "vds")
+        .header(ACCEPT, ask.accept);
+    for (name, value) in &ask.headers {
+        request = request.header(*name, value);
+    }
+    if ask.body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    let body = Full::new(Bytes::from(ask.body.unwrap_or_default()));
+    let request =
+        request.body(body).map_err(|_| ClientError::BadPath { path: ask.path.clone() })?;
+    sender.send_request(request).await.map_err(broken)
+}
+
+/// Sends a request and reads the whole answer.
+///
+/// # Errors
+/// As [`open`]; [`ClientError::AnswerTooLong`].
+pub(crate) async fn exchange(socket: &Path, ask: Ask) -> Result<Answer, ClientError> {
+    let response = open(socket, ask).await?;
+    let status = response.status().as_u16();
+    Ok(Answer { status, body: read_body(response.into_body()).await? })
+}
+
+/// Reads a body to its end.
+pub(crate) async fn read_body(mut incoming: Incoming) -> Result<Vec<u8>, ClientError> {
+    let mut body = Vec::new();
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|source| ClientError::Broken { source })?;
+        if let Ok(data) = frame.into_data() {
+            if body.len() + data.len() > ANSWER_BYTES_MAX {
+                return Err(ClientError::AnswerTooLong { bytes_max: ANSWER_BYTES_MAX });
+            }
+            body.extend_from_slice(&data);
+        }
+    }
+    Ok(body)
+}
