@@ -1,1 +1,9 @@
 //! The catalog against simulated drives.
+
+mod bench;
+mod crash;
+mod damage;
+mod fault;
+mod membership;
+mod random;
+mod state;
