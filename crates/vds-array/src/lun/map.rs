@@ -184,6 +184,14 @@ impl Map {
         level < self.level_count() && self.written_form(level, index).place == place
     }
 
+    /// Every place that pages in memory name, and the root's.
+    #[cfg(test)]
+    pub(crate) fn places_in_memory(&self) -> Vec<Place> {
+        let pages = self.levels.iter().flat_map(BTreeMap::values);
+        let entries = pages.flat_map(|page| page.entries.iter()).chain([&self.root]);
+        entries.map(|entry| entry.place).filter(|place| !place.is_nowhere()).collect()
+    }
+
     /// Keeps a leaf in memory until unpinned as often.
     pub(crate) fn pin(&mut self, leaf: u64) {
         self.levels[0].get_mut(&leaf).expect("just loaded").pins += 1;

@@ -21,6 +21,8 @@ mod recovery;
 mod scan;
 mod segment;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::cell::{Cell, RefCell};
@@ -278,6 +280,31 @@ impl Lun {
             // The reason of a failure is logged where it is found, and shown as the LUN's status.
             let _ = self.recover().await;
         }
+    }
+
+    /// Live counts agree with what the map in memory shows, and everything it names is in use.
+    ///
+    /// # Panics
+    /// When they do not: a bug.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) {
+        let map = self.map.borrow();
+        let live = self.live.borrow();
+        let segments = self.segments.borrow();
+        let mut counted: BTreeMap<SegmentNo, u32> = BTreeMap::new();
+        for place in map.places_in_memory() {
+            assert!(segments.contains_key(&place.segment()), "{place:?} is in no segment in use");
+            *counted.entry(place.segment()).or_default() += 1;
+        }
+        for (segment, count) in counted {
+            assert!(
+                live.of(segment) >= count,
+                "{segment} has {count} live blocks and says {}",
+                live.of(segment)
+            );
+        }
+        let total: u64 = live.counts.values().map(|count| u64::from(*count)).sum();
+        assert!(total >= map.mapped_blocks, "{total} live, {} mapped", map.mapped_blocks);
     }
 
     /// What a batch does to map and live counts, in one step.

@@ -1,0 +1,63 @@
+//! Drives that fail, vanish, rot and fill up.
+
+use vds_format::DriveNo;
+use vds_sim::lun_model::Mix;
+use vds_sim::{Effect, Fault, IoKind};
+
+use super::harness::{MIRROR, Machine, SIMPLE};
+
+#[test]
+fn a_full_lun_can_be_overwritten_for_ever() {
+    for layout in [SIMPLE, MIRROR] {
+        let machine = Machine::new(3, layout);
+        let ran = machine.sim.run_until(async {
+            let life = machine.create().await;
+            let mix = Mix { unmaps: 0, zeros: 0, ..Mix::USUAL };
+            let workload = machine.workload(&life, mix);
+            workload.run(8, 6000).await.expect("no violation");
+            workload.verify().await.expect("all there");
+            assert_eq!(workload.tally().failed(), 0);
+            life.check();
+        });
+        ran.unwrap_or_else(|stopped| panic!("{layout:?}: {stopped:?}"));
+    }
+}
+
+#[test]
+fn a_mirror_outlives_a_drive_and_is_rebuilt() {
+    for seed in 0..20 {
+        let machine = Machine::new(seed, MIRROR);
+        let ran = machine.sim.run_until(async {
+            let life = machine.create().await;
+            let workload = machine.workload(&life, Mix::USUAL);
+            workload.run(4, 100).await.expect("no violation");
+            machine.disks.drive("d2").vanish();
+            workload.run(4, 100).await.expect("no violation");
+            workload.verify().await.expect("all there on one copy");
+            assert_eq!(workload.tally().failed(), 0, "seed {seed}");
+            assert!(life.engine.live_drive(DriveNo(2)).is_none());
+            assert!(life.lun.missing_bytes() > 0, "seed {seed}: the loss is seen");
+            life.check();
+        });
+        ran.unwrap_or_else(|stopped| panic!("seed {seed}: {stopped:?}\n{}", machine.sim.trace()));
+    }
+}
+
+#[test]
+fn a_write_error_of_one_range_moves_the_log_elsewhere() {
+    for (seed, layout) in [(1, SIMPLE), (2, MIRROR)] {
+        let machine = Machine::new(seed, layout);
+        let ran = machine.sim.run_until(async {
+            let life = machine.create().await;
+            let workload = machine.workload(&life, Mix::USUAL);
+            workload.run(4, 50).await.expect("no violation");
+            let fault = Fault::nth(IoKind::Write, 3, Effect::Error(vds_io::DiskErrorKind::Range));
+            machine.disks.drive("d1").fault(fault);
+            workload.run(4, 200).await.expect("no violation");
+            workload.verify().await.expect("all there");
+            assert_eq!(workload.tally().failed(), 0, "{layout:?}");
+            life.check();
+        });
+        ran.unwrap_or_else(|stopped| panic!("{layout:?}: {stopped:?}\n{}", machine.sim.trace()));
+    }
+}

@@ -1,0 +1,5 @@
+//! The LUN engine in the simulated world.
+
+mod crash;
+mod faults;
+mod harness;
