@@ -122,7 +122,7 @@ impl Lun {
             if self.map_log.borrow().rows_left() >= needed {
                 return Ok(());
             }
-            match self.open_segment(Stream::Map, 0, Vec::new()).await {
+            match self.open_segment(Stream::Map).await {
                 Ok(segment) => self.map_log.borrow_mut().cursors.push((segment, 0)),
                 Err(OpenFailure::Full) => return Err(CheckpointError::NoSpace),
                 Err(_) => return Err(CheckpointError::Unavailable),

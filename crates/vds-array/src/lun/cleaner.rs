@@ -8,7 +8,6 @@ use vds_format::{MapEntry, SegmentState, Stream, data_checksum};
 
 use super::map::leaf_of;
 use super::moves::{Move, MoveError};
-use super::open::HOST_FLOOR;
 use super::scan::Scanner;
 use super::{Lun, Readiness, Segment};
 use crate::layout;
@@ -86,17 +85,9 @@ impl Lun {
     /// How many host segments could be opened now.
     pub(super) fn host_room(&self) -> u64 {
         let Some(record) = self.record() else { return 0 };
-        let space = self.engine.space.borrow();
         let slots = layout::slots(&record, Stream::Host);
-        let room = |drives: &[vds_format::DriveNo]| -> u64 {
-            let live = drives.iter().filter(|drive| self.engine.live_drive(**drive).is_some());
-            let total: u64 = live.map(|drive| space.available_to(self.number, *drive)).sum();
-            total.saturating_sub(HOST_FLOOR.into())
-        };
-        let live_slots = slots.iter().filter(|slot| {
-            slot.drives.iter().any(|drive| self.engine.live_drive(*drive).is_some())
-        });
-        live_slots.map(|slot| room(&slot.drives)).min().unwrap_or(0)
+        let homes = slots.iter().map(|slot| self.live_home(slot)).filter(|home| !home.is_empty());
+        homes.map(|home| self.room(&record, &home, Stream::Host)).min().unwrap_or(0)
     }
 
     /// Below so many free host segments the cleaner works.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use vds_format::{MapEntry, Sequence, Stream, batch_data_blocks_max, batch_rows};
 
 use super::host::{BatchBuilder, Change, HeaderParts, write_columns};
-use super::open::{MOVES_FLOOR, OpenFailure};
+use super::open::OpenFailure;
 use super::{Lun, Segment};
 use crate::signal::Turn;
 
@@ -119,7 +119,7 @@ impl Lun {
                 moves.finish();
             }
         }
-        match self.open_segment(Stream::Moves, MOVES_FLOOR, Vec::new()).await {
+        match self.open_segment(Stream::Moves).await {
             Ok(segment) => {
                 self.moves.borrow_mut().current = Some((Rc::clone(&segment), 0));
                 Ok((segment, 0))

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use vds_format::{
-    BLOCK_BYTES, Column, ColumnState, DriveNo, DriveRecord, Label, Record, SegmentRecord,
-    SegmentState, Sequence, SlabNo, Stream,
+    BLOCK_BYTES, Column, ColumnState, DriveNo, DriveRecord, Label, LunRecord, Record,
+    SegmentRecord, SegmentState, Sequence, SlabNo, Stream,
 };
 use vds_io::{Buffer, DiskErrorKind, LocalFuture, LunIoError, join_all};
 
@@ -13,10 +13,8 @@ use super::host::Host;
 use super::{Lun, Readiness, Segment};
 use crate::layout::{self, Slot};
 
-/// Slabs of a LUN's share on a drive that the host stream leaves to the cleaner and the map.
-pub(super) const HOST_FLOOR: u32 = 4;
-/// What moves leave to the map.
-pub(super) const MOVES_FLOOR: u32 = 2;
+/// Segments of a LUN's share that the host stream leaves to moves: one open, one to go on with.
+const MOVES_SHARE: u64 = 2;
 
 /// Why no segment could be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +31,7 @@ impl Lun {
     /// Opens a segment for the host stream and makes it the spare.
     pub(super) async fn open_spare(self: &Rc<Self>) {
         loop {
-            match self.open_segment(Stream::Host, HOST_FLOOR, Vec::new()).await {
+            match self.open_segment(Stream::Host).await {
                 Ok(segment) => {
                     let mut host = self.host.borrow_mut();
                     host.opening = false;
@@ -73,16 +71,13 @@ impl Lun {
         self.changed.notify();
     }
 
-    /// Opens a segment durably, together with `also`.
+    /// Opens a segment durably.
     pub(super) async fn open_segment(
         self: &Rc<Self>,
         stream: Stream,
-        floor: u32,
-        also: Vec<Record>,
     ) -> Result<Rc<Segment>, OpenFailure> {
-        let record = self.choose_segment(stream, floor)?;
-        let mut records = also;
-        records.push(Record::Segment(record.clone()));
+        let record = self.choose_segment(stream)?;
+        let records = vec![Record::Segment(record.clone())];
         // Staged first: the number is taken. The label is for a rescuer, the catalog for us: their order does not matter.
         let commit = self.engine.catalog.commit(records);
         let segment = Segment::new(&self.engine, &record);
@@ -99,7 +94,7 @@ impl Lun {
     }
 
     /// Chooses slabs for a segment; they are taken.
-    fn choose_segment(&self, stream: Stream, floor: u32) -> Result<SegmentRecord, OpenFailure> {
+    fn choose_segment(&self, stream: Stream) -> Result<SegmentRecord, OpenFailure> {
         if self.engine.catalog.frozen().is_some() {
             return Err(OpenFailure::Frozen);
         }
@@ -109,7 +104,7 @@ impl Lun {
         let mut columns: Vec<Column> = Vec::new();
         let mut full = false;
         for slot in &slots {
-            match self.choose_slab(slot, &columns, stream, floor) {
+            match self.choose_slab(&record, slot, &columns, stream) {
                 Ok((drive, slab)) => columns.push(Column {
                     copy: slot.copy,
                     data_column: slot.data_column,
@@ -151,29 +146,23 @@ impl Lun {
     /// A slab for one column: on its home drives first, else, if those are gone, on any other that holds no copy of it.
     pub(super) fn choose_slab(
         &self,
+        record: &LunRecord,
         slot: &Slot,
         chosen: &[Column],
         stream: Stream,
-        floor: u32,
     ) -> Result<(DriveNo, SlabNo), OpenFailure> {
         let holds_a_copy = |drive: DriveNo| {
             chosen
                 .iter()
                 .any(|column| column.drive == drive && column.data_column == slot.data_column)
         };
+        let home = self.live_home(slot);
+        let room = self.room(record, &home, stream);
         let mut space = self.engine.space.borrow_mut();
-        let home: Vec<DriveNo> = slot
-            .drives
-            .iter()
-            .copied()
-            .filter(|drive| self.engine.live_drive(*drive).is_some())
-            .collect();
         // The extra copy of a map page may share a drive with the first where there is no other.
         let apart = home.iter().filter(|drive| !holds_a_copy(**drive));
         let together = home.iter().filter(|_| stream == Stream::Map);
-        // The floor is over all drives of the set: each of them may be used up, not all.
-        let total: u64 = home.iter().map(|drive| space.available_to(self.number, *drive)).sum();
-        if total > u64::from(floor) {
+        if room > 0 {
             for drive in apart.chain(together) {
                 if let Some(slab) = space.allocate(self.number, *drive) {
                     return Ok((*drive, slab));
@@ -191,6 +180,43 @@ impl Lun {
             }
         }
         Err(OpenFailure::NoDrive)
+    }
+
+    /// The home drives of a column that answer.
+    pub(super) fn live_home(&self, slot: &Slot) -> Vec<DriveNo> {
+        let live = |drive: &DriveNo| self.engine.live_drive(*drive).is_some();
+        slot.drives.iter().copied().filter(live).collect()
+    }
+
+    /// How many slabs on `drives` a stream may still take of the LUN's share: the host stream leaves some to moves, and both
+    /// leave the map its part.
+    pub(super) fn room(&self, record: &LunRecord, drives: &[DriveNo], stream: Stream) -> u64 {
+        let space = self.engine.space.borrow();
+        let total: u64 = drives.iter().map(|drive| space.available_to(self.number, *drive)).sum();
+        match stream {
+            Stream::Map => total,
+            Stream::Moves => total.saturating_sub(self.map_share_left(record, drives)),
+            Stream::Host => total.saturating_sub(self.map_share_left(record, drives) + MOVES_SHARE),
+        }
+    }
+
+    /// Slabs on `drives` that belong to the map's part of the share and that no map segment has yet.
+    fn map_share_left(&self, record: &LunRecord, drives: &[DriveNo]) -> u64 {
+        let rows = (1_u32 << (self.engine.catalog.state().array.slab_shift - 12)) - 1;
+        let doubled = record.plexes.len() == 1;
+        let blocks = record.size_bytes.div_ceil(BLOCK_BYTES as u64);
+        let needs = layout::needs(blocks, rows, record.data_columns, doubled);
+        let homes = layout::slots(record, Stream::Map);
+        let here =
+            homes.iter().filter(|slot| slot.drives.first().is_some_and(|d| drives.contains(d)));
+        let share = here.count() as u64 * u64::from(needs.map_segments);
+        let segments = self.segments.borrow();
+        let columns = segments
+            .values()
+            .filter(|segment| segment.stream == Stream::Map)
+            .flat_map(|segment| segment.columns.iter());
+        let used = columns.filter(|column| drives.contains(&column.record.drive)).count() as u64;
+        share.saturating_sub(used)
     }
 
     fn write_labels(&self, record: &SegmentRecord) -> LocalFuture<()> {

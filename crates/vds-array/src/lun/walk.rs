@@ -207,11 +207,15 @@ impl Lun {
         taken: &[Column],
         stream: Stream,
     ) -> Result<Column, WalkError> {
-        let chosen = self.choose_slab(slot, taken, stream, 0).map_err(|error| match error {
-            OpenFailure::Full => WalkError::NoSpace,
-            OpenFailure::NoDrive => WalkError::NoDrive,
-            OpenFailure::Frozen => WalkError::Unavailable,
-        })?;
+        // Rebuilding takes what it needs: the share was set aside for these very columns.
+        let record = self.record().ok_or(WalkError::Unavailable)?;
+        let stream = if stream == Stream::Host { Stream::Moves } else { stream };
+        let chosen =
+            self.choose_slab(&record, slot, taken, stream).map_err(|error| match error {
+                OpenFailure::Full => WalkError::NoSpace,
+                OpenFailure::NoDrive => WalkError::NoDrive,
+                OpenFailure::Frozen => WalkError::Unavailable,
+            })?;
         Ok(Column {
             copy: slot.copy,
             data_column: slot.data_column,
