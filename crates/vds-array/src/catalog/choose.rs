@@ -52,18 +52,17 @@ impl Choice {
     }
 }
 
-/// Whether every line of history that a copy has seen is the one reached, or one that it comes from.
+/// Whether a drive stands in the line of history reached, or in one that it comes from. A drive that has seen nothing
+/// contradicts nothing.
 fn is_part(reach: &Reach, copy: &MemberCopy) -> bool {
-    let known = |(lineage, round): (&Lineage, &Round)| {
-        *lineage == reach.lineage
-            || reach.ancestors.iter().any(|(old, last)| old == lineage && round <= last)
-    };
-    copy.seen.iter().all(known)
+    let Some((round, lineage)) = copy.seen else { return true };
+    let before = |(old, last): &(Lineage, Round)| *old == lineage && round <= *last;
+    lineage == reach.lineage || reach.ancestors.iter().any(before)
 }
 
 /// Whether a drive counts for opening this history: it is part of it, and knows so.
 fn counts(reach: &Reach, copy: &MemberCopy) -> bool {
-    !copy.seen.is_empty() && is_part(reach, copy)
+    copy.seen.is_some() && is_part(reach, copy)
 }
 
 impl Branch {
@@ -202,7 +201,7 @@ async fn build(
 
 fn diverged(copies: &[MemberCopy], lineages: &BTreeSet<Lineage>) -> OpenError {
     let with = |lineage: &Lineage| {
-        let carry = copies.iter().filter(|copy| copy.newest().is_some_and(|it| it.1 == *lineage));
+        let carry = copies.iter().filter(|copy| copy.seen.is_some_and(|it| it.1 == *lineage));
         (*lineage, carry.map(MemberCopy::drive_id).collect())
     };
     OpenError::Diverged { lineages: lineages.iter().map(with).collect() }
@@ -219,11 +218,10 @@ fn may_force(branch: &Branch, without: &[DriveId]) -> bool {
 /// without them would be to guess.
 fn check_evidence(copies: &[MemberCopy], branch: &Branch) -> Result<(), OpenError> {
     let ours = copies.iter().filter(|copy| is_part(&branch.reach, copy));
-    let seen = ours.filter_map(|copy| copy.seen.get(&branch.reach.lineage)).max();
-    match seen {
-        Some(newest) if *newest > branch.reach.round => {
+    match ours.filter_map(|copy| copy.seen).max() {
+        Some((newest, _)) if newest > branch.reach.round => {
             let damage = copies.iter().flat_map(|copy| copy.damage.clone()).collect();
-            Err(OpenError::Corrupt { found: branch.reach.round, newest: *newest, damage })
+            Err(OpenError::Corrupt { found: branch.reach.round, newest, damage })
         }
         _ => Ok(()),
     }

@@ -121,7 +121,7 @@ impl Catalog {
         let record = record.ok_or(CatalogError::NoSuchDrive(number))?;
         self.check_newcomer(&drive, &record)?;
         let lineage = self.log.borrow().lineage;
-        let ours = copy.seen.keys().all(|seen| *seen == lineage);
+        let ours = copy.seen.is_none_or(|seen| seen.1 == lineage);
         if copy.array() != self.array || copy.drive_id() != drive.id || !ours {
             return Err(CatalogError::OtherLayout(number));
         }

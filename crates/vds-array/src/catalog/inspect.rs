@@ -64,8 +64,9 @@ pub(crate) struct MemberCopy {
     bad_area: bool,
     /// Valid entries in the ring, by round.
     pub(super) entries: BTreeMap<Round, Vec<FoundEntry>>,
-    /// The newest round of each lineage that anything valid on the drive names.
-    pub(super) seen: BTreeMap<Lineage, Round>,
+    /// The newest round that anything valid on the drive names, whether or not it can be reached, and its line of
+    /// history. Remains of older lines lie on the drive too, with lower rounds.
+    pub(super) seen: Option<(Round, Lineage)>,
 }
 
 /// A snapshot that can be read.
@@ -188,7 +189,7 @@ pub(crate) async fn inspect(disk: Rc<dyn Disk>) -> Result<MemberCopy, InspectErr
         bases: Vec::new(),
         bad_area: false,
         entries: BTreeMap::new(),
-        seen: BTreeMap::new(),
+        seen: None,
     };
     if let Some((block, detail)) = damaged_slot {
         copy.note(block, DamagedStructure::Superblock, detail);
@@ -303,8 +304,7 @@ async fn read_ring(copy: &mut MemberCopy) {
         let Ok((entry, checksum)) = JournalEntry::decode(bytes, copy.array(), block) else {
             continue;
         };
-        let seen = copy.seen.entry(entry.lineage).or_default();
-        *seen = (*seen).max(entry.round);
+        copy.seen = copy.seen.max(Some((entry.round, entry.lineage)));
         let round = entry.round;
         let found = FoundEntry { entry: Rc::new(entry), checksum, block, blocks: claimed };
         copy.entries.entry(round).or_default().push(found);
@@ -319,8 +319,7 @@ async fn read_area(copy: &mut MemberCopy, area: u8) {
     let result = match header {
         Err(error) => Err(error),
         Ok(header) => {
-            let seen = copy.seen.entry(header.lineage).or_default();
-            *seen = (*seen).max(header.round);
+            copy.seen = copy.seen.max(Some((header.round, header.lineage)));
             read_payload(&*copy.disk, start, &header).await.map(|_| header)
         }
     };

@@ -138,7 +138,7 @@ async fn bring_up(
         };
         let (number, state) = (record.number, record.state);
         if !choice.is_ours(&copy) {
-            let lineage = copy.newest().map(|it| it.1).unwrap_or_default();
+            let lineage = copy.seen.map(|it| it.1).unwrap_or_default();
             diverged.push((copy.path.clone(), copy.drive_id(), lineage));
             continue;
         }

@@ -13,7 +13,8 @@ use vds_model::{DriveId, LunId, OperationId, PlexId, SubsystemId};
 use vds_sim::{Sim, SimDisks, SimOptions, Stopped};
 
 use crate::catalog::{
-    Catalog, CatalogError, CatalogState, NewArray, OpenError, OpenOptions, Opened, open,
+    Catalog, CatalogError, CatalogState, CreateError, NewArray, OpenError, OpenOptions, Opened,
+    open,
 };
 use crate::drive::Drive;
 
@@ -68,6 +69,13 @@ impl Bench {
 
     /// Makes the array on all drives.
     pub(super) async fn create(&self) -> Rc<Catalog> {
+        let (result, _) = self.try_create().await;
+        let catalog = result.expect("drives are well");
+        *self.model.first.borrow_mut() = Some(catalog.state().clone());
+        catalog
+    }
+
+    pub(super) async fn try_create(&self) -> (Result<Rc<Catalog>, CreateError>, Vec<Rc<Drive>>) {
         let world = self.sim.world();
         let mut drives = Vec::new();
         let mut records = Vec::new();
@@ -78,9 +86,7 @@ impl Bench {
         }
         let lineage = Lineage([7; 16]);
         let new = NewArray { id: ARRAY, lineage, name: String::from("alpha") };
-        let catalog = Catalog::create(world, new, drives, records).await.expect("drives are well");
-        *self.model.first.borrow_mut() = Some(catalog.state().clone());
-        catalog
+        (Catalog::create(world, new, drives.clone(), records).await, drives)
     }
 
     pub(super) async fn start(&self, world: &World, number: u16, mode: OpenMode) -> Rc<Drive> {
