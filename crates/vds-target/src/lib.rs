@@ -32,4 +32,6 @@ pub use directory::{PortalGroup, PortalId, TargetDirectory, TargetInfo, Unmasked
 pub use server::{Limits, PortalError, PortalSetup, Server, SessionInfo};
 pub use vds_iscsi::chap::{ChapCredential, ChapPolicy, Secret};
 pub use vds_iscsi::name::{NameError, normalized_name};
+pub use vds_iscsi::operational::Offer;
+pub use vds_iscsi::session::Limits as SessionLimits;
 pub use vds_scsi::{Identity, Lun};

@@ -1,0 +1,83 @@
+//! An initiator sees what is unmasked to it, from one moment to the next.
+
+use super::initiator::{Initiator, Plan};
+use super::world::{HOST, OTHER, World};
+
+#[test]
+fn each_sees_its_own() {
+    let world = World::new();
+    let mut host = Initiator::logged_in(world.address, &Plan::of(HOST));
+    let mut other = Initiator::logged_in(world.address, &Plan::of(OTHER));
+    host.ready(1);
+    other.ready(0);
+    assert_eq!(host.report_luns(), [0, 1]);
+    assert_eq!(other.report_luns(), [0]);
+    // The other's LUN 0 is the host's LUN 1.
+    host.write(1, 0, &[9; 512]);
+    assert_eq!(other.read(0, 0, 1).data, [9; 512]);
+    let foreign = other.read(1, 0, 1);
+    assert_eq!((foreign.status, foreign.sense_code()), (2, (5, 0x25, 0)));
+}
+
+#[test]
+fn a_change_is_in_force_at_once() {
+    let world = World::new();
+    let mut host = Initiator::logged_in(world.address, &Plan::of(HOST));
+    host.ready(0);
+    host.ready(1);
+    world.run(|server, directory| {
+        directory.masks.borrow_mut().insert(HOST.into(), vec![0]);
+        server.refresh();
+    });
+    let gone = host.read(1, 0, 1);
+    assert_eq!((gone.status, gone.sense_code()), (2, (5, 0x25, 0)));
+    let told = host.scsi(0, &[0; 6], 0, &[]);
+    assert_eq!((told.status, told.sense_code()), (2, (6, 0x3f, 0x0e)));
+    assert_eq!(host.report_luns(), [0]);
+    // Nothing left, but the session lives and sees what comes back.
+    for masks in [vec![], vec![0, 1]] {
+        world.run(move |server, directory| {
+            directory.masks.borrow_mut().insert(HOST.into(), masks);
+            server.refresh();
+        });
+    }
+    host.ready(1);
+    assert_eq!(host.report_luns(), [0, 1]);
+}
+
+#[test]
+fn data_still_to_come_for_a_masked_lun_is_not_written() {
+    let world = World::new();
+    let keys = [("ImmediateData", "No")];
+    let mut host = Initiator::logged_in(world.address, &Plan::of(HOST).keys(&keys));
+    host.ready(1);
+    let data = [5; 512];
+    let tag = host.begin(1, &super::initiator::rw10(0x2a, 0, 1), 0, &data);
+    world.wait_for(|server, _| server.sessions()[0].commands > 1);
+    world.run(|server, directory| {
+        directory.masks.borrow_mut().insert(HOST.into(), vec![0]);
+        server.refresh();
+    });
+    assert_eq!(host.end(tag, &data).status, 2);
+    assert!(world.run(|_, directory| directory.luns[1].data.borrow()[..512] == [0; 512]));
+}
+
+#[test]
+fn a_target_that_goes_takes_its_sessions_along() {
+    let world = World::new();
+    let mut host = Initiator::logged_in(world.address, &Plan::of(HOST));
+    let mut other = Initiator::logged_in(world.address, &Plan::of(OTHER));
+    let mut discovery = Initiator::logged_in(world.address, &Plan::discovery(HOST));
+    world.run(|server, directory| {
+        directory.masks.borrow_mut().remove(OTHER);
+        server.refresh();
+    });
+    other.expect_closed();
+    host.ready(0);
+    world.run(|server, directory| {
+        directory.exists.set(false);
+        server.refresh();
+    });
+    host.expect_closed();
+    assert_eq!(discovery.text("SendTargets=All\0"), "");
+}
