@@ -95,11 +95,11 @@ enum LoginError {
 
 async fn log_in(
     shared: &Rc<Shared>,
-    peer: &Peer,
+    peer: &Rc<Peer>,
     socket: &mut TcpStream,
     input: &mut BytesMut,
 ) -> Result<LoginOutcome, LoginError> {
-    let mut gate = Gate { shared: shared.clone(), portal: peer.portal };
+    let mut gate = Gate { shared: shared.clone(), peer: peer.clone() };
     let depth = shared.limits.session.queue_depth;
     let mut login = Login::new(shared.limits.offer, depth, entropy()?);
     let decoder = FrameDecoder::new(Digests::default(), RECV_DATA_BYTES_DEFAULT as usize);
@@ -108,10 +108,7 @@ async fn log_in(
             match login.handle(&frame, &mut gate) {
                 LoginStep::Reply(pdu) => send(socket, &pdu).await?,
                 LoginStep::Established(pdu, outcome) => {
-                    if let Err(error) = send(socket, &pdu).await {
-                        shared.registry.table.borrow_mut().remove(outcome.tsih);
-                        return Err(error.into());
-                    }
+                    send(socket, &pdu).await?;
                     return Ok(*outcome);
                 }
                 LoginStep::Refused(pdu, status) => {

@@ -163,14 +163,6 @@ impl FullFeature {
         }
     }
 
-    /// Asks the directory which LUNs there are, for a normal session.
-    pub(super) fn look_up_luns(&mut self) {
-        if !self.target.is_empty() {
-            let luns = self.shared.directory.luns(&self.target, &self.initiator);
-            self.luns.replace(&self.shared.units, &luns);
-        }
-    }
-
     pub(super) fn message(&mut self, message: Message) {
         match message {
             Message::Refresh => self.refresh(),
@@ -202,7 +194,8 @@ impl FullFeature {
         }
     }
 
-    fn refresh(&mut self) {
+    /// Looks whether the session may still be, and which LUNs it has.
+    pub(super) fn refresh(&mut self) {
         if self.target.is_empty() {
             return;
         }
@@ -211,7 +204,8 @@ impl FullFeature {
             info.portal_groups.iter().any(|group| group.portals.contains(&self.peer.portal))
         });
         if reachable && directory.access(&self.target, &self.initiator).is_some() {
-            self.look_up_luns();
+            let luns = directory.luns(&self.target, &self.initiator);
+            self.luns.replace(&self.shared.units, &luns);
         } else {
             self.ending = Some(End::Closed);
         }

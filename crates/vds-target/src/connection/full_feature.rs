@@ -132,7 +132,7 @@ impl FullFeature {
             shared,
             peer,
         };
-        new.look_up_luns();
+        new.refresh();
         new
     }
 

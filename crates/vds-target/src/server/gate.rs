@@ -5,13 +5,12 @@ use std::rc::Rc;
 use vds_iscsi::chap::ChapPolicy;
 use vds_iscsi::login::{LoginPolicy, LoginStatus, SessionKey, TargetAccess};
 
-use super::{Message, Shared};
-use crate::PortalId;
+use super::{Message, Peer, Shared};
 
 /// The gate of one connection.
 pub(crate) struct Gate {
     pub(crate) shared: Rc<Shared>,
-    pub(crate) portal: PortalId,
+    pub(crate) peer: Rc<Peer>,
 }
 
 impl LoginPolicy for Gate {
@@ -21,7 +20,8 @@ impl LoginPolicy for Gate {
         }
         let directory = &self.shared.directory;
         let info = directory.target(target).ok_or(LoginStatus::NotFound)?;
-        let group = info.portal_groups.iter().find(|group| group.portals.contains(&self.portal));
+        let group =
+            info.portal_groups.iter().find(|group| group.portals.contains(&self.peer.portal));
         let group = group.ok_or(LoginStatus::NotFound)?;
         let chap = directory.access(target, initiator).ok_or(LoginStatus::AuthorizationFailure)?;
         Ok(TargetAccess { portal_group_tag: group.tag, chap, alias: info.alias })
@@ -38,6 +38,7 @@ impl LoginPolicy for Gate {
         let registry = &self.shared.registry;
         let sessions_max = self.shared.limits.sessions_max;
         let admission = registry.table.borrow_mut().admit(key, tsih, cid, sessions_max)?;
+        self.peer.set_tsih(admission.tsih);
         if let Some(displaced) = admission.displaced {
             registry.tell(|peer| peer.tsih() == Some(displaced), || Message::Close);
         }

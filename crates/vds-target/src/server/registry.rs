@@ -74,6 +74,8 @@ pub(crate) struct Peer {
     pub(crate) portal: PortalId,
     pub(crate) remote: SocketAddr,
     pub(crate) counters: Counters,
+    /// Its TSIH, from the moment the table of sessions has it.
+    tsih: Cell<Option<u16>>,
     established: RefCell<Option<Rc<Established>>>,
     sender: UnboundedSender<Message>,
 }
@@ -86,8 +88,13 @@ impl Peer {
         established
     }
 
+    /// The table of sessions has it under this number, until the connection is removed.
+    pub(crate) fn set_tsih(&self, tsih: u16) {
+        self.tsih.set(Some(tsih));
+    }
+
     pub(crate) fn tsih(&self) -> Option<u16> {
-        self.established.borrow().as_ref().map(|established| established.outcome.tsih)
+        self.tsih.get()
     }
 
     /// Whether it is a session with this target.
@@ -144,6 +151,7 @@ impl Registry {
             portal,
             remote,
             counters: Counters::default(),
+            tsih: Cell::new(None),
             established: RefCell::default(),
             sender,
         });
