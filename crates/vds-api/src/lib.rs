@@ -41,7 +41,7 @@ pub use operation::{
     OperationOutput, OperationState, Owner, ScrubReport, WaitQuery,
 };
 pub use plan::{MaxSize, MaxSizeQuery, Plan, PlannedDrive, PlannedLayout};
-pub use status::{Damage, List, PageQuery, Status, SubsystemFilter};
+pub use status::{AuditRow, Damage, List, PageQuery, Status, SubsystemFilter};
 pub use target::{
     AddPortal, Chap, ChapCredential, CreateTarget, Portal, PortalGroup, Session, SetTargetChap,
     Target, TargetLun,

@@ -43,8 +43,10 @@ fixed! {
     REENUMERATE = "/v1/reenumerate";
     /// POST, no body: read the properties of known objects again. Answered with an operation.
     REFRESH = "/v1/refresh";
-    /// GET the description of this interface, OpenAPI 3.1.
-    OPENAPI = "/v1/openapi.json";
+    /// GET a list of [`AuditRow`](crate::AuditRow), newest first.
+    AUDIT = "/v1/audit";
+    /// Below it one [`Plex`](crate::Plex) each; plexes are listed with their LUNs.
+    PLEXES = "/v1/plexes";
 }
 
 /// One element of a path, with everything percent-encoded that could be mistaken for something else.
@@ -99,7 +101,7 @@ of_one! {
     /// POST [`AddPlex`](crate::AddPlex).
     lun_plexes = LUNS, "/plexes";
     /// GET one [`Plex`](crate::Plex); DELETE: take it from its LUN.
-    plex = "/v1/plexes", "";
+    plex = PLEXES, "";
     /// GET one [`Target`](crate::Target); DELETE.
     target = TARGETS, "";
     /// PUT [`SetTargetChap`](crate::SetTargetChap).

@@ -78,6 +78,8 @@ pub struct SubsystemFilter {
 /// Something on a drive that was not as it was written, found by reading and checking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
+    /// Its number; grows while the service runs, and is the key of its place in the list.
+    pub number: u64,
     /// When it was found.
     pub found_unix_ms: u64,
     /// The drive, by id.
@@ -94,4 +96,27 @@ pub struct Damage {
     pub outcome: String,
     /// What happened, in words.
     pub message: String,
+}
+
+/// A request that could have changed something, and what it was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// Its number; grows.
+    pub number: u64,
+    /// When it was answered.
+    pub unix_ms: u64,
+    /// The request's id.
+    pub request_id: String,
+    /// Who asked.
+    pub who: String,
+    /// From where.
+    pub from: String,
+    /// What was asked: method and path, without arguments.
+    pub what: String,
+    /// The operation that was begun, by id, if one was.
+    pub operation: Option<String>,
+    /// The HTTP status it was answered with.
+    pub http_status: u16,
+    /// The dotted code of the refusal, if it was refused.
+    pub code: Option<String>,
 }

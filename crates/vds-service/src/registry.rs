@@ -1,0 +1,367 @@
+//! All providers as one: their objects, and their operations under one list.
+//!
+//! ```text
+//!   REST, Rust programs ──► Registry ──► Checked ──► Provider
+//!                              │ History (by id, by key)
+//!                              ├─ Store: intents and ends, found again after a restart
+//!                              └─ EventHub: what changed
+//! ```
+
+mod resume;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch as channel;
+use vds_model::{HResult, OperationId, ProviderId};
+use vds_operation::{
+    Admission, Fingerprint, History, HistoryLimits, IdempotencyKey, Operation, OperationKind, Owner,
+};
+use vds_provider::{
+    Checked, Deadlines, MaxSizeQuery, Plan, Provider, Refusal, Request, StartContext, Surroundings,
+    View,
+};
+
+use crate::hub::EventHub;
+use crate::lookup::Snapshot;
+use crate::store::{ProviderRecords, Store};
+use crate::world::{TokioTimer, new_id, unix_ms};
+
+/// How far the service is: numbers of [`Phase`].
+const STARTING: u8 = 0;
+const RUNNING: u8 = 1;
+const STOPPING: u8 = 2;
+
+/// Providers, their objects and operations. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) providers: Vec<Checked>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) hub: EventHub,
+    operations: Mutex<Operations>,
+    phase: AtomicU8,
+    /// Counts down the supervisions that have not ended; see [`Registry::drained`].
+    pub(crate) supervised: channel::Sender<usize>,
+    pub(crate) deadlines: Deadlines,
+}
+
+/// The operations, and starts that are on their way to becoming one.
+struct Operations {
+    history: History,
+    providers: BTreeMap<OperationId, ProviderId>,
+    starting: BTreeMap<IdempotencyKey, channel::Receiver<()>>,
+}
+
+/// A provider to be put under supervision.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    /// Whether it takes unfinished work up again by itself, as the embedded array does.
+    pub resumes: bool,
+}
+
+/// Who asks, and with which key.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// Who.
+    pub owner: Owner,
+    /// The key: the same key with the same request finds the same operation.
+    pub key: Option<IdempotencyKey>,
+}
+
+impl Asker {
+    /// The service itself, for this cause.
+    pub fn service(cause: impl Into<String>) -> Self {
+        Self { owner: Owner::Service { cause: cause.into() }, key: None }
+    }
+}
+
+impl Registry {
+    pub(crate) fn new(
+        providers: Vec<Loaded>,
+        store: Arc<Store>,
+        limits: HistoryLimits,
+        deadlines: Deadlines,
+    ) -> Self {
+        let checked = providers.into_iter().map(|Loaded { provider, resumes }| {
+            let records = ProviderRecords { store: Arc::clone(&store), provider: provider.id() };
+            let around = Surroundings {
+                timer: Arc::new(TokioTimer),
+                store: Arc::new(records),
+                deadlines,
+                provider_resumes: resumes,
+            };
+            Checked::new(provider, around)
+        });
+        let operations = Operations {
+            history: History::new(limits),
+            providers: BTreeMap::new(),
+            starting: BTreeMap::new(),
+        };
+        let inner = Inner {
+            providers: checked.collect(),
+            store,
+            hub: EventHub::new(),
+            operations: Mutex::new(operations),
+            phase: AtomicU8::new(STARTING),
+            supervised: channel::Sender::new(0),
+            deadlines,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn operations_locked(&self) -> MutexGuard<'_, Operations> {
+        self.inner.operations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_running(&self) {
+        self.inner.phase.store(RUNNING, Ordering::Release);
+    }
+
+    pub(crate) fn set_stopping(&self) {
+        self.inner.phase.store(STOPPING, Ordering::Release);
+    }
+
+    fn check_running(&self) -> Result<(), Refusal> {
+        let (result, message) = match self.inner.phase.load(Ordering::Acquire) {
+            RUNNING => return Ok(()),
+            STARTING => (HResult::VDSX_E_SERVICE_STARTING, "the service is still starting"),
+            _ => (HResult::VDSX_E_SERVICE_STOPPING, "the service is stopping"),
+        };
+        Err(Refusal::new(result, message))
+    }
+
+    /// The providers, each with its checks.
+    pub fn providers(&self) -> &[Checked] {
+        &self.inner.providers
+    }
+
+    /// The provider with this id.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn provider(&self, id: ProviderId) -> Result<&Checked, Refusal> {
+        self.inner.providers.iter().find(|checked| checked.id() == id).ok_or_else(|| {
+            Refusal::new(HResult::VDS_E_OBJECT_NOT_FOUND, format!("there is no provider {id}"))
+        })
+    }
+
+    /// What all providers show now. One that does not answer, or answers wrongly, is shown as it was before.
+    pub async fn snapshot(&self) -> Snapshot {
+        let mut views: Vec<(ProviderId, Arc<View>)> = Vec::new();
+        for checked in &self.inner.providers {
+            let view = match checked.view().await {
+                Ok(view) => Some(view),
+                Err(refusal) => {
+                    tracing::warn!(
+                        provider = %checked.id(), error.code = refusal.code(), error = %refusal,
+                        "a provider does not show its objects"
+                    );
+                    checked.last_good_view()
+                }
+            };
+            views.extend(view.map(|view| (checked.id(), view)));
+        }
+        Snapshot { views }
+    }
+
+    /// What `request` would do. Changes nothing.
+    ///
+    /// # Errors
+    /// Why it would not be done.
+    pub async fn plan(&self, provider: ProviderId, request: &Request) -> Result<Plan, Refusal> {
+        self.provider(provider)?.plan(request).await
+    }
+
+    /// The size in bytes of the largest LUN that could be made so. Not a reservation.
+    ///
+    /// # Errors
+    /// Why none can be made.
+    pub async fn max_lun_size(
+        &self,
+        provider: ProviderId,
+        query: &MaxSizeQuery,
+    ) -> Result<u64, Refusal> {
+        self.provider(provider)?.query_max_lun_create_size(query).await
+    }
+
+    /// Begins a request, or finds the operation that was begun with the same key before.
+    ///
+    /// # Errors
+    /// What can be refused at the door; there is no operation then.
+    pub async fn start(
+        &self,
+        asker: Asker,
+        provider: ProviderId,
+        request: Request,
+    ) -> Result<Operation, Refusal> {
+        self.check_running()?;
+        let checked = self.provider(provider)?.clone();
+        let Some(key) = asker.key.clone() else {
+            return self.begin(checked, asker, request).await;
+        };
+        let fingerprint = request.fingerprint();
+        loop {
+            match self.admit(&key, fingerprint)? {
+                Admitted::Found(operation) => return Ok(operation),
+                // Somebody else is at the same key: look again when that start has come to something.
+                Admitted::Wait(mut other) => {
+                    let _ = other.changed().await;
+                }
+                Admitted::First(turn) => {
+                    let begun = self.begin(checked, asker, request).await;
+                    self.operations_locked().starting.remove(&key);
+                    drop(turn);
+                    return begun;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, key: &IdempotencyKey, fingerprint: Fingerprint) -> Result<Admitted, Refusal> {
+        let mut operations = self.operations_locked();
+        match operations.history.admit(Some(key), fingerprint) {
+            Admission::Same(operation) => return Ok(Admitted::Found(operation)),
+            Admission::Conflict(holder) => {
+                let message = format!(
+                    "the key {:?} was used for the {} operation {}",
+                    key.as_str(),
+                    holder.kind(),
+                    holder.id()
+                );
+                return Err(Refusal::new(HResult::VDSX_E_KEY_CONFLICT, message));
+            }
+            Admission::New => {}
+        }
+        if let Some(other) = operations.starting.get(key)
+            // The sender goes with the start, also when its future was dropped.
+            && other.has_changed().is_ok()
+        {
+            return Ok(Admitted::Wait(other.clone()));
+        }
+        let (turn, others) = channel::channel(());
+        operations.starting.insert(key.clone(), others);
+        Ok(Admitted::First(turn))
+    }
+
+    async fn begin(
+        &self,
+        checked: Checked,
+        asker: Asker,
+        request: Request,
+    ) -> Result<Operation, Refusal> {
+        let id = OperationId::from_bytes(new_id());
+        let mut context = StartContext::new(id, asker.owner, unix_ms());
+        context.key = asker.key;
+        let registry = self.clone();
+        // In a task of its own: a caller that goes away half-way leaves no operation without its supervision.
+        let begun = tokio::spawn(async move {
+            let drives = drive_paths(&request);
+            if !drives.is_empty() {
+                registry.remember_drives(drives).await?;
+            }
+            let started = checked.start(context, request).await?;
+            let operation = started.operation.clone();
+            registry.take_in(checked.id(), &operation);
+            registry.supervise(started.supervise);
+            Ok(operation)
+        });
+        begun.await.unwrap_or_else(|_| {
+            let message = "the start broke off; look whether it has happened";
+            Err(Refusal::new(HResult::E_UNEXPECTED, message))
+        })
+    }
+
+    async fn remember_drives(&self, paths: Vec<String>) -> Result<(), Refusal> {
+        let store = Arc::clone(&self.inner.store);
+        let remembered = tokio::task::spawn_blocking(move || store.remember_drives(&paths)).await;
+        match remembered {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Refusal::new(error.result(), error.to_string())),
+            Err(_) => {
+                let message = "the service is stopping";
+                Err(Refusal::new(HResult::VDSX_E_SERVICE_STOPPING, message))
+            }
+        }
+    }
+
+    /// The operation with this id, or a unique beginning of it.
+    ///
+    /// # Errors
+    /// There is none, or more than one.
+    pub fn operation(&self, id: &str) -> Result<Operation, Refusal> {
+        let operations = self.operations_locked();
+        if let Ok(id) = id.parse::<OperationId>() {
+            return operations
+                .history
+                .by_id(id)
+                .cloned()
+                .ok_or_else(|| no_operation(&id.to_string()));
+        }
+        let wanted = id.to_ascii_lowercase();
+        let mut matching = operations.history.iter().filter(|operation| {
+            wanted.len() >= 4 && operation.id().to_string().starts_with(&wanted)
+        });
+        match (matching.next(), matching.next()) {
+            (Some(only), None) => Ok(only.clone()),
+            (None, _) => Err(no_operation(id)),
+            (Some(_), Some(_)) => {
+                let message = format!("more than one operation begins with {id:?}");
+                Err(Refusal::new(HResult::VDSX_E_AMBIGUOUS_NAME, message))
+            }
+        }
+    }
+
+    /// Every operation, running or ended, with its provider; newest first.
+    pub fn operations(&self) -> Vec<(Option<ProviderId>, Operation)> {
+        let mut all: Vec<_> = {
+            let operations = self.operations_locked();
+            let of = |operation: &Operation| operations.providers.get(&operation.id()).copied();
+            operations.history.iter().map(|operation| (of(operation), operation.clone())).collect()
+        };
+        all.sort_by_cached_key(|(_, operation)| {
+            let status = operation.status();
+            std::cmp::Reverse((status.created_unix_ms, status.id))
+        });
+        all
+    }
+
+    /// The provider of an operation.
+    pub fn provider_of(&self, id: OperationId) -> Option<ProviderId> {
+        self.operations_locked().providers.get(&id).copied()
+    }
+}
+
+enum Admitted {
+    Found(Operation),
+    Wait(channel::Receiver<()>),
+    First(channel::Sender<()>),
+}
+
+fn no_operation(id: &str) -> Refusal {
+    Refusal::new(HResult::VDS_E_OBJECT_NOT_FOUND, format!("there is no operation {id:?}"))
+        .with_hint("Ended operations are kept for a while only; list those that are known.")
+}
+
+/// Where members will be found again, before they are members.
+fn drive_paths(request: &Request) -> Vec<String> {
+    match request {
+        Request::CreateSubsystem { drives, .. } => {
+            drives.iter().map(|drive| drive.path.clone()).collect()
+        }
+        Request::AddDrive { drive, .. } => vec![drive.path.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether an operation of this kind is worth an event of its own when it is the array's housekeeping.
+pub(crate) fn is_quiet(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::Cleaning | OperationKind::FreeSpace)
+}

@@ -1,0 +1,184 @@
+//! Tasks beside the registry: supervisions, events of providers, events of operations, and what providers do of their own
+//! accord.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use vds_model::{OperationId, ProviderId};
+use vds_operation::Operation;
+use vds_provider::{BoxFuture, Checked};
+
+use super::{Registry, is_quiet};
+use crate::convert::{Around, change, operation as api_operation};
+use crate::hub::event;
+use crate::world::unix_ms;
+
+/// Shortest time between two events about the progress of one operation.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// How often providers are asked for operations of their own, and for what their operations left behind.
+const ADOPT_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a provider that died over its events is left alone.
+const EVENTS_PAUSE: Duration = Duration::from_secs(5);
+
+impl Registry {
+    /// Takes an operation into the list, and tells the world about it until it ends. `false` if it is known.
+    pub(super) fn take_in(&self, provider: ProviderId, operation: &Operation) -> bool {
+        let id = operation.id();
+        let forgotten = {
+            let mut operations = self.operations_locked();
+            if !operations.history.insert(operation.clone()) {
+                return false;
+            }
+            operations.providers.insert(id, provider);
+            let forgotten = operations.history.expire(unix_ms());
+            for id in &forgotten {
+                operations.providers.remove(id);
+            }
+            forgotten
+        };
+        self.forget(forgotten);
+        if !operation.is_ended() {
+            let (registry, operation) = (self.clone(), operation.clone());
+            tokio::spawn(async move { registry.tell(provider, &operation).await });
+        }
+        true
+    }
+
+    fn forget(&self, ids: Vec<OperationId>) {
+        if ids.is_empty() {
+            return;
+        }
+        let store = std::sync::Arc::clone(&self.inner.store);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.forget_operations(&ids) {
+                tracing::error!(error.code = error.code(), %error, "the store failed");
+            }
+        });
+    }
+
+    /// Runs a supervision to its end, counted so that a shutdown can wait for it.
+    pub(super) fn supervise(&self, supervision: BoxFuture<()>) {
+        let registry = self.clone();
+        registry.inner.supervised.send_modify(|count| *count += 1);
+        tokio::spawn(async move {
+            supervision.await;
+            registry.inner.supervised.send_modify(|count| *count -= 1);
+        });
+    }
+
+    /// Waits until no operation is supervised any more, at most this long. Returns how many are left.
+    pub(crate) async fn drained(&self, within: Duration) -> usize {
+        let mut supervised = self.inner.supervised.subscribe();
+        let none = supervised.wait_for(|count| *count == 0);
+        // Left over: they are taken up again at the next start.
+        let _ = tokio::time::timeout(within, none).await;
+        *self.inner.supervised.borrow()
+    }
+
+    /// Events about one operation, from its start to its end.
+    async fn tell(&self, provider: ProviderId, operation: &Operation) {
+        if is_quiet(operation.kind()) {
+            return;
+        }
+        let mut status = operation.status();
+        loop {
+            let is_ended = operation.is_ended();
+            let mut event = event();
+            event.provider = Some(provider.to_string());
+            event.operation = Some(self.shown(operation, &status));
+            self.inner.hub.publish(event);
+            if is_ended && status.state.is_end() {
+                return;
+            }
+            let seen = status.version;
+            tokio::select! {
+                () = tokio::time::sleep(PROGRESS_INTERVAL) => {}
+                _ = operation.wait() => {}
+            }
+            status = operation.changed(seen).await;
+            if status.version <= seen && !status.state.is_end() {
+                // The worker is gone without an end: there will be no news.
+                return;
+            }
+        }
+    }
+
+    /// An operation as clients see it.
+    pub(crate) fn shown(
+        &self,
+        operation: &Operation,
+        status: &vds_operation::OperationStatus,
+    ) -> vds_api::Operation {
+        let around = Around {
+            provider: self.provider_of(status.id),
+            key: operation.record().key.map(|key| key.as_str().to_owned()),
+            children: operation.children().iter().map(Operation::id).collect(),
+            now_unix_ms: unix_ms(),
+        };
+        api_operation(status, &around)
+    }
+
+    /// Follows every provider: its events, and the operations it begins of its own accord. Ends never.
+    pub(crate) fn follow(&self) -> Vec<tokio::task::JoinHandle<()>> {
+        let mut tasks = Vec::new();
+        for checked in self.providers().to_vec() {
+            let (registry, events_of) = (self.clone(), checked.clone());
+            tasks.push(tokio::spawn(async move { registry.relay_events(&events_of).await }));
+            let registry = self.clone();
+            tasks.push(tokio::spawn(async move {
+                let mut known = BTreeSet::new();
+                loop {
+                    tokio::time::sleep(ADOPT_INTERVAL).await;
+                    registry.adopt(&checked, &mut known).await;
+                }
+            }));
+        }
+        tasks
+    }
+
+    async fn relay_events(&self, checked: &Checked) {
+        let mut after = 0;
+        loop {
+            match checked.next_events(after).await {
+                Ok(batch) => {
+                    after = batch.number;
+                    let mut event = event();
+                    event.provider = Some(checked.id().to_string());
+                    event.is_gap = batch.is_gap;
+                    event.changes = batch.notifications.into_iter().map(change).collect();
+                    self.inner.hub.publish(event);
+                }
+                Err(refusal) => {
+                    tracing::debug!(provider = %checked.id(), error = %refusal, "no events");
+                    tokio::time::sleep(EVENTS_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Takes in what a provider does of its own accord. Its end is kept here; while it runs, its record is the
+    /// provider's business.
+    pub(super) async fn adopt(&self, checked: &Checked, known: &mut BTreeSet<OperationId>) {
+        let Ok(operations) = checked.operations().await else { return };
+        let ids: BTreeSet<OperationId> = operations.iter().map(Operation::id).collect();
+        known.retain(|id| ids.contains(id));
+        for operation in operations {
+            if !known.insert(operation.id()) || !self.take_in(checked.id(), &operation) {
+                continue;
+            }
+            let (registry, provider) = (self.clone(), checked.id());
+            tokio::spawn(async move {
+                if operation.wait().await.is_err() || is_quiet(operation.kind()) {
+                    return;
+                }
+                let store = std::sync::Arc::clone(&registry.inner.store);
+                let record = operation.record();
+                let stored =
+                    tokio::task::spawn_blocking(move || store.put_operation(provider, &record));
+                if let Ok(Err(error)) = stored.await {
+                    tracing::error!(error.code = error.code(), %error, "the store failed");
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Targets, portals and sessions.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use vds_api as api;
+use vds_api::{List, PageQuery, SubsystemFilter};
+use vds_provider::Request;
+
+use super::Shared;
+use super::answer::{Answer, accepted, page};
+use super::arrays::filter;
+use super::extract::{Body, Caller, Name, Params};
+use crate::convert;
+
+/// GET `/v1/targets`.
+pub(super) async fn targets(
+    State(app): Shared,
+    Params(query): Params<SubsystemFilter>,
+) -> Answer<Json<List<api::Target>>> {
+    let snapshot = app.registry.snapshot().await;
+    let only = filter(&snapshot, query.subsystem.as_deref())?;
+    let mut shown = Vec::new();
+    for (_, view) in &snapshot.views {
+        let of = view.targets.iter().filter(|of| only.is_none_or(|only| of.subsystem == only));
+        shown.extend(of.map(|target| convert::target(view, target)));
+    }
+    Ok(page(shown, |target| &target.id, query.after.as_deref(), query.limit))
+}
+
+/// GET `/v1/targets/{name}`.
+pub(super) async fn target(State(app): Shared, Name(name): Name) -> Answer<Json<api::Target>> {
+    let snapshot = app.registry.snapshot().await;
+    let found = snapshot.target(&name)?;
+    Ok(Json(convert::target(found.view, found.object)))
+}
+
+/// POST `/v1/targets`.
+pub(super) async fn create_target(
+    State(app): Shared,
+    Caller(asker): Caller,
+    Body(body): Body<api::CreateTarget>,
+) -> Answer<Response> {
+    let (provider, request) = app.registry.snapshot().await.create_target(&body)?;
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
+/// DELETE `/v1/targets/{name}`.
+pub(super) async fn delete_target(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    let snapshot = app.registry.snapshot().await;
+    let found = snapshot.target(&name)?;
+    let request = Request::DeleteTarget { target: found.object.properties.id };
+    Ok(accepted(&app, &app.registry.start(asker, found.provider, request).await?))
+}
+
+/// PUT `/v1/targets/{name}/chap`.
+pub(super) async fn set_chap(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+    Body(body): Body<api::SetTargetChap>,
+) -> Answer<Response> {
+    let (provider, request) = app.registry.snapshot().await.set_chap(&name, &body)?;
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
+/// GET `/v1/portals`.
+pub(super) async fn portals(
+    State(app): Shared,
+    Params(query): Params<SubsystemFilter>,
+) -> Answer<Json<List<api::Portal>>> {
+    let snapshot = app.registry.snapshot().await;
+    let only = filter(&snapshot, query.subsystem.as_deref())?;
+    let facts = app.edges.portal_facts();
+    let all = snapshot.views.iter().flat_map(|(_, view)| &view.portals);
+    let shown = all.filter(|of| only.is_none_or(|only| of.subsystem == only));
+    let shown = shown.map(|portal| convert::portal(portal, &facts)).collect();
+    Ok(page(shown, |portal| &portal.id, query.after.as_deref(), query.limit))
+}
+
+/// GET `/v1/portals/{name}`.
+pub(super) async fn portal(State(app): Shared, Name(name): Name) -> Answer<Json<api::Portal>> {
+    let snapshot = app.registry.snapshot().await;
+    let found = snapshot.portal(&name)?;
+    Ok(Json(convert::portal(found.object, &app.edges.portal_facts())))
+}
+
+/// POST `/v1/portals`.
+pub(super) async fn add_portal(
+    State(app): Shared,
+    Caller(asker): Caller,
+    Body(body): Body<api::AddPortal>,
+) -> Answer<Response> {
+    let (provider, request) = app.registry.snapshot().await.add_portal(&body)?;
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
+/// DELETE `/v1/portals/{name}`.
+pub(super) async fn remove_portal(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    let snapshot = app.registry.snapshot().await;
+    let found = snapshot.portal(&name)?;
+    let request = Request::RemovePortal { portal: found.object.properties.id };
+    Ok(accepted(&app, &app.registry.start(asker, found.provider, request).await?))
+}
+
+/// GET `/v1/sessions`.
+pub(super) async fn sessions(
+    State(app): Shared,
+    Params(query): Params<PageQuery>,
+) -> Json<List<api::Session>> {
+    let sessions = app.edges.sessions().await;
+    page(sessions, |session| &session.id, query.after.as_deref(), query.limit)
+}

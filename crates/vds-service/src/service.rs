@@ -1,0 +1,171 @@
+//! The service as a whole: starting, stopping.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use vds_model::OperationId;
+use vds_operation::HistoryLimits;
+use vds_provider::Deadlines;
+
+use crate::ServiceError;
+use crate::audit::Audit;
+use crate::edges::{Edges, NoEdges};
+use crate::lock::DirectoryLock;
+use crate::registry::{Loaded, Registry};
+use crate::rest::{App, Socket, SocketOptions};
+use crate::store::Store;
+use crate::world::unix_ms;
+
+/// The store in the data directory.
+const STORE_FILE: &str = "service.redb";
+/// The group that may use the socket, where it exists.
+const SOCKET_GROUP: &str = "vds";
+/// How long a stopping service waits for operations that are about to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a service is to be started.
+#[derive(Clone)]
+pub struct Config {
+    /// Where it keeps its own state; made if it is not there.
+    pub data_directory: PathBuf,
+    /// Where clients reach it; `None` for a service that only its own program uses.
+    pub socket: Option<PathBuf>,
+    /// Paths that may carry members of arrays, beside those where some were found before.
+    pub drives: Vec<String>,
+    /// Whether the block devices of the machine are looked at for members, too.
+    pub scan_devices: bool,
+    /// Whether there is an embedded array.
+    pub embedded: bool,
+    /// Further providers.
+    pub providers: Vec<Loaded>,
+    /// How much of the past is kept.
+    pub history: HistoryLimits,
+    /// How long providers may be silent.
+    pub deadlines: Deadlines,
+}
+
+impl Config {
+    /// The usual service on this data directory, without a socket.
+    pub fn new(data_directory: impl Into<PathBuf>) -> Self {
+        Self {
+            data_directory: data_directory.into(),
+            socket: None,
+            drives: Vec::new(),
+            scan_devices: false,
+            embedded: true,
+            providers: Vec::new(),
+            history: HistoryLimits::default(),
+            deadlines: Deadlines::default(),
+        }
+    }
+}
+
+/// A running service. To be ended with [`Service::shutdown`]; merely dropped, it ends as after a crash.
+pub struct Service {
+    registry: Registry,
+    stopping: watch::Sender<bool>,
+    socket: Option<Socket>,
+    socket_path: Option<PathBuf>,
+    followers: Vec<JoinHandle<()>>,
+    auditing: JoinHandle<()>,
+    audit: Option<Audit>,
+    instance: String,
+    _lock: DirectoryLock,
+}
+
+fn make_directory(path: &Path) -> Result<(), ServiceError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| ServiceError::File { action: "make", path: path.into(), source })
+}
+
+impl Service {
+    /// Starts the service inside the current tokio runtime. When it returns, arrays have been looked for, unfinished
+    /// operations taken up, and the socket answers; requests that come in earlier are told to come again.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; nothing is running then.
+    pub async fn start(config: Config) -> Result<Self, ServiceError> {
+        make_directory(&config.data_directory)?;
+        let lock = DirectoryLock::take(&config.data_directory)?;
+        let store = Arc::new(Store::open(&config.data_directory.join(STORE_FILE))?);
+        let identity = store.identity()?;
+        let instance = OperationId::from_bytes(identity.instance).to_string();
+        let edges: Arc<dyn Edges> = Arc::new(NoEdges);
+        let providers = config.providers;
+        let registry =
+            Registry::new(providers, Arc::clone(&store), config.history, config.deadlines);
+        let (stopping, stopped) = watch::channel(false);
+        let (audit, auditing) = Audit::start(Arc::clone(&store));
+        let mut service = Self {
+            registry: registry.clone(),
+            stopping,
+            socket: None,
+            socket_path: config.socket.clone(),
+            followers: Vec::new(),
+            auditing,
+            audit: Some(audit.clone()),
+            instance: instance.clone(),
+            _lock: lock,
+        };
+        if let Some(path) = config.socket {
+            let options = SocketOptions { path, group: Some(SOCKET_GROUP.to_owned()) };
+            let listener = Socket::bind(&options).await?;
+            let app = Arc::new(App {
+                registry: registry.clone(),
+                edges,
+                audit,
+                instance,
+                data_directory: config.data_directory,
+                started_unix_ms: unix_ms(),
+                stopping: stopped.clone(),
+            });
+            service.socket = Some(Socket::serve(&options, listener, app, stopped));
+        }
+        registry.resume().await?;
+        service.followers = registry.follow();
+        registry.set_running();
+        tracing::info!(instance = service.instance, "the service is running");
+        Ok(service)
+    }
+
+    /// Providers, objects and operations.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The data directory's id, the same over restarts.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Where clients reach it.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket_path.as_deref()
+    }
+
+    /// Stops: no new work is taken, long polls and event streams end, what is about to end is waited for, then the
+    /// embedded array is closed. Operations that are not done go on at the next start.
+    pub async fn shutdown(mut self) {
+        self.registry.set_stopping();
+        self.stopping.send_replace(true);
+        if let Some(socket) = self.socket.take() {
+            socket.close().await;
+        }
+        for follower in &self.followers {
+            follower.abort();
+        }
+        let left = self.registry.drained(DRAIN_TIMEOUT).await;
+        if left > 0 {
+            tracing::info!(left, "operations go on at the next start");
+        }
+        self.audit = None;
+        if tokio::time::timeout(DRAIN_TIMEOUT, &mut self.auditing).await.is_err() {
+            tracing::warn!("the end of the audit trail was not written");
+        }
+        tracing::info!(instance = self.instance, "the service has stopped");
+    }
+}
