@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use vds_format::{DriveNo, LunNo, SegmentNo, SlabNo};
-use vds_io::{DiskError, World};
+use vds_io::{DiskError, DiskErrorKind, World};
 use vds_model::SubsystemId;
 
 use crate::catalog::Catalog;
@@ -94,14 +94,17 @@ impl Engine {
             let state = catalog.state();
             for drive in state.drives.values() {
                 space.add_drive(drive.number, drive.slab_count);
-                for slab in &drive.retired_slabs {
-                    space.mark_used(drive.number, *slab, None);
-                }
             }
             for segment in state.segments.values() {
                 for column in &segment.columns {
                     let free = space.mark_used(column.drive, column.slab, Some(segment.lun));
                     assert!(free, "{} of {} is named twice", column.slab, column.drive);
+                }
+            }
+            // A retired slab may still hold rows that were written before one failed; it is not given out after that.
+            for drive in state.drives.values() {
+                for slab in &drive.retired_slabs {
+                    space.mark_used(drive.number, *slab, None);
                 }
             }
             for lun in state.luns.values() {
@@ -131,6 +134,16 @@ impl Engine {
     pub(crate) fn live_drives(&self) -> Vec<DriveNo> {
         let drives = self.drives.borrow();
         drives.values().filter(|drive| drive.lost().is_none()).map(|drive| drive.number).collect()
+    }
+
+    /// A drive that was expelled is used no more.
+    pub(crate) fn drop_drive(&self, number: DriveNo) {
+        let drive = self.drives.borrow().get(&number).cloned();
+        if let Some(drive) = drive {
+            let text = format!("{number} is no member of the array any more");
+            drive.lose(DiskError::new(DiskErrorKind::Gone, text));
+        }
+        self.space_changed.notify();
     }
 
     /// Slabs that nobody names any more: discarded, then free.

@@ -160,7 +160,10 @@ impl Lun {
             mapped_blocks: map.mapped_blocks,
         };
         let mut live = self.live.borrow_mut();
-        let changed = std::mem::take(&mut live.changed);
+        let mut changed = std::mem::take(&mut live.changed);
+        // Counts of what is sealed are those of this moment, too.
+        changed.extend(host_full.iter().map(|full| full.segment.number));
+        changed.extend(moves_full.iter().chain(&map_full).map(|segment| segment.number));
         let live = changed.into_iter().map(|number| (number, live.of(number))).collect();
         Capture { record, pages, writes, host_full, moves_full, map_full, live, appended_blocks }
     }
@@ -269,7 +272,7 @@ impl Lun {
         let sealed: BTreeSet<SegmentNo> = seals.iter().map(|seal| seal.number).collect();
         let dead = self.dead_segments(&capture, &sealed);
         for seal in &mut seals {
-            seal.live = capture.live.get(&seal.number).copied().unwrap_or(seal.live);
+            seal.live = capture.live[&seal.number];
         }
         let mut records: Vec<Record> = seals
             .into_iter()

@@ -16,6 +16,9 @@ use crate::layout::{self, Slot};
 /// Segments of a LUN's share that the host stream leaves to moves: one open, one to go on with.
 const MOVES_SHARE: u64 = 2;
 
+/// How often a segment is tried again after room was made for it.
+const OPEN_ATTEMPTS_MAX: u32 = 32;
+
 /// Why no segment could be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OpenFailure {
@@ -30,7 +33,9 @@ pub(super) enum OpenFailure {
 impl Lun {
     /// Opens a segment for the host stream and makes it the spare.
     pub(super) async fn open_spare(self: &Rc<Self>) {
+        let mut attempts = 0;
         loop {
+            attempts += 1;
             match self.open_segment(Stream::Host).await {
                 Ok(segment) => {
                     let mut host = self.host.borrow_mut();
@@ -46,7 +51,7 @@ impl Lun {
                         self.host.borrow_mut().opening = false;
                         return;
                     }
-                    if !self.make_room().await {
+                    if attempts > OPEN_ATTEMPTS_MAX || !self.make_room().await {
                         self.host.borrow_mut().opening = false;
                         self.fail_queue(&LunIoError::NoSpace);
                         return;
@@ -172,8 +177,14 @@ impl Lun {
         if !home.is_empty() {
             return Err(OpenFailure::Full);
         }
+        // A stand-in must not take the place that another copy of the same data has at home.
+        let homes = layout::slots(record, stream);
+        let is_home = |drive: DriveNo| {
+            homes.iter().any(|it| it.data_column == slot.data_column && it.drives.contains(&drive))
+        };
         for drive in self.engine.live_drives() {
             if !holds_a_copy(drive)
+                && !is_home(drive)
                 && let Some(slab) = space.allocate_unpromised(self.number, drive)
             {
                 return Ok((drive, slab));
@@ -381,13 +392,17 @@ impl Lun {
         rows: u32,
     ) -> SegmentRecord {
         segment.state.set(SegmentState::Sealed);
+        // Its columns may have been looked up anew since it was opened.
+        if let Some(current) = self.segments.borrow().get(&segment.number) {
+            current.state.set(SegmentState::Sealed);
+        }
         let state = self.engine.catalog.state();
         let mut record = state.segments[&segment.number].clone();
         record.state = SegmentState::Sealed;
         record.first_sequence = first;
         record.last_sequence = last;
         record.rows = rows;
-        record.live = self.live_of(segment.number);
+        // The live count stays that of the last checkpoint: replay starts from there.
         let alive = |column: &Column| self.engine.live_drive(column.drive).is_some();
         // With no copy left of a data column the records stay: the drive may come back with it.
         if (0..record.data_columns)

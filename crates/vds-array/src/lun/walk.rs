@@ -70,6 +70,27 @@ impl Lun {
         segments.values().map(|segment| self.missing(segment).len() as u64 * slab).sum()
     }
 
+    /// Which segments lack what, for a failing test.
+    #[cfg(test)]
+    pub(crate) fn missing_text(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for segment in self.segments.borrow().values() {
+            let missing = self.missing(segment);
+            if !missing.is_empty() {
+                let columns: Vec<Column> = segment.columns.iter().map(|c| c.record).collect();
+                let state = segment.state.get();
+                writeln!(
+                    text,
+                    "{} {:?} {state:?} {columns:?} lacks {missing:?}",
+                    segment.number, segment.stream
+                )
+                .expect("a string takes it");
+            }
+        }
+        text
+    }
+
     /// The fewest copies of a data column that can be read, over all segments with live blocks; `None` without any.
     pub(crate) fn copies_min(&self) -> Option<usize> {
         let segments = self.segments.borrow();

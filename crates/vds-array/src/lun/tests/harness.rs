@@ -179,18 +179,25 @@ impl Machine {
         self.start(world, catalog.expect("healthy drives"), drives).await
     }
 
-    /// Opens the array as it is on the drives.
+    /// Opens the array as it is on the drives; a second time if a drive failed under the first.
     pub(super) async fn open(&self) -> Life {
         let world = self.sim.world();
-        let mut disks = Vec::new();
-        for path in self.disks.source().candidates().await {
-            if let Ok(disk) = self.disks.source().open(&path, OpenMode::Member).await {
-                disks.push(disk);
+        let mut attempts = 0;
+        loop {
+            let mut disks = Vec::new();
+            for path in self.disks.source().candidates().await {
+                if let Ok(disk) = self.disks.source().open(&path, OpenMode::Member).await {
+                    disks.push(disk);
+                }
             }
+            match catalog::open(world.clone(), disks, &OpenOptions::default()).await {
+                Ok(opened) => return self.start(world, opened.catalog, opened.drives).await,
+                Err(error) if attempts == 2 => panic!("the array does not open: {error:?}"),
+                Err(_) => attempts += 1,
+            }
+            // What the failed attempt left running lets go of the drives.
+            world.clock.sleep(std::time::Duration::from_secs(10)).await;
         }
-        let opened = catalog::open(world.clone(), disks, &OpenOptions::default()).await;
-        let opened = opened.unwrap_or_else(|error| panic!("the array does not open: {error}"));
-        self.start(world, opened.catalog, opened.drives).await
     }
 
     async fn start(&self, world: World, catalog: Rc<Catalog>, drives: Vec<Rc<Drive>>) -> Life {
@@ -234,5 +241,29 @@ impl Life {
             panic!("{broken:?}");
         }
         self.lun.check_invariants();
+    }
+}
+
+impl Life {
+    /// Puts `with` in the place of a plex's drive and rebuilds what it lacks, as an operator's recovery does.
+    pub(super) async fn recover_onto(
+        &self,
+        lost: DriveNo,
+        with: DriveNo,
+    ) -> Result<(), crate::lun::WalkError> {
+        let mut record = self.lun.record().expect("the LUN exists");
+        for plex in &mut record.plexes {
+            plex.drives.iter_mut().filter(|drive| **drive == lost).for_each(|drive| *drive = with);
+        }
+        let moved = record.reservations.iter_mut().filter(|r| r.drive == lost);
+        moved.for_each(|reservation| reservation.drive = with);
+        let hold = self.lun.hold().await;
+        let reservations = record.reservations.clone();
+        let commit = self.engine.catalog.commit(vec![Record::Lun(record)]);
+        self.engine.space.borrow_mut().reserve(LUN, &reservations);
+        commit.await.map_err(|_| crate::lun::WalkError::Unavailable)?;
+        self.lun.reload_segments();
+        drop(hold);
+        self.lun.rebuild(&crate::lun::WalkProgress::default()).await
     }
 }

@@ -3,3 +3,4 @@
 mod crash;
 mod faults;
 mod harness;
+mod swarm;
