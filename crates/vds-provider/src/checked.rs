@@ -24,10 +24,10 @@ use crate::{
     StartContext, Surroundings, View,
 };
 use guard::{NoAnswer, ask};
-use ledger::{Ledger, Watched};
+use ledger::{Ledger, Looked, Watched};
 pub use ledger::{MARKS_MAX, Mark, Orphan};
 use supervise::{Begun, Supervision};
-use verify::{Fault, check_view};
+use verify::{Fault, check_view, without};
 
 /// An operation that was started, and the work of watching over it.
 #[must_use = "the operation moves only while `supervise` runs"]
@@ -68,25 +68,42 @@ impl Shared {
         ask(&*self.around.timer, deadline, || question(&*self.provider)).await
     }
 
-    /// A view that adds up.
-    pub(crate) async fn look(&self, operation: Option<OperationId>) -> Result<Arc<View>, Fault> {
-        let view = match self.ask(|provider| provider.view()).await {
-            Ok(view) => view,
-            Err(no_answer) => {
-                let fault = Fault { result: no_answer.result(), message: no_answer.message() };
+    /// A view as the provider gave it.
+    pub(crate) async fn look_raw(
+        &self,
+        operation: Option<OperationId>,
+    ) -> Result<Arc<View>, Fault> {
+        self.ask(|provider| provider.view()).await.map_err(|no_answer| {
+            let fault = Fault { result: no_answer.result(), message: no_answer.message() };
+            self.mark(operation, fault.result, &fault.message);
+            fault
+        })
+    }
+
+    /// A view that adds up, and what was hidden so that it does.
+    pub(crate) async fn look(&self, operation: Option<OperationId>) -> Result<Looked, Fault> {
+        let raw = self.look_raw(operation).await?;
+        if let Some(known) =
+            self.ledger().looked.clone().filter(|known| Arc::ptr_eq(&known.raw, &raw))
+        {
+            return Ok(known);
+        }
+        let hidden = match check_view(&raw) {
+            Ok(hidden) => hidden,
+            Err(fault) => {
                 self.mark(operation, fault.result, &fault.message);
                 return Err(fault);
             }
         };
-        let known = self.ledger().good_view.clone();
-        if !known.is_some_and(|known| Arc::ptr_eq(&known, &view)) {
-            if let Err(fault) = check_view(&view) {
-                self.mark(operation, fault.result, &fault.message);
-                return Err(fault);
-            }
-            self.ledger().saw(&view);
+        let new_faults = self.ledger().newly_hidden(&hidden);
+        for fault in new_faults {
+            self.mark(operation, fault.result, &fault.message);
         }
-        Ok(view)
+        let good =
+            if hidden.is_empty() { Arc::clone(&raw) } else { Arc::new(without(&raw, &hidden)) };
+        let looked = Looked { raw, good, hidden: Arc::new(hidden) };
+        self.ledger().saw(&looked);
+        Ok(looked)
     }
 }
 
@@ -109,18 +126,18 @@ impl Checked {
         self.shared.provider.id()
     }
 
-    /// All objects, as of now.
+    /// All objects, as of now. A LUN that does not add up is hidden, and the provider marked.
     ///
     /// # Errors
     /// The provider died, fell silent, or shows something that does not add up; [`Checked::last_good_view`] still has
     /// what it showed before.
     pub async fn view(&self) -> Result<Arc<View>, Refusal> {
-        self.shared.look(None).await.map_err(refusal)
+        self.shared.look(None).await.map(|looked| looked.good).map_err(refusal)
     }
 
     /// The last view that added up.
     pub fn last_good_view(&self) -> Option<Arc<View>> {
-        self.shared.ledger().good_view.clone()
+        self.shared.ledger().looked.as_ref().map(|looked| Arc::clone(&looked.good))
     }
 
     /// What `request` would do. Changes nothing.
@@ -166,7 +183,7 @@ impl Checked {
             let message = format!("operation id {} is in use", context.operation);
             return Err(Refusal::new(HResult::VDS_E_OBJECT_EXISTS, message));
         }
-        let before = shared.look(Some(context.operation)).await.map_err(refusal)?;
+        let before = shared.look(Some(context.operation)).await.map_err(refusal)?.raw;
         let (operation, driver) = Operation::begin(context.intent(&request));
         shared
             .around

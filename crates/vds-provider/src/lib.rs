@@ -9,6 +9,7 @@ mod door;
 mod events;
 mod plan;
 mod request;
+mod simulated;
 mod view;
 
 pub use boundary::{Deadlines, KeptByProvider, RecordStore, StoreError, Surroundings, Timer};
@@ -24,6 +25,7 @@ pub use request::{
     Caching, Chap, ChapCredential, CreateLun, DRIVES_MAX, MaxSizeQuery, NewDrive, PATH_BYTES_MAX,
     Provisioning, Request, SectorSize, TargetChoice, Wipe,
 };
+pub use simulated::{Misbehaviour, Pace, SimulatedProvider, ViewMisbehaviour};
 pub use view::{
     ControllerView, DriveView, LunView, PlexView, PoolView, PortView, PortalGroupView, PortalView,
     SubsystemView, TargetLun, TargetView, View,

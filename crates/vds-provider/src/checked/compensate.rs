@@ -116,7 +116,7 @@ async fn remove(shared: &Shared, id: OperationId, object: ObjectRef) -> Result<(
         let waited = ask(timer, deadlines.silence, || operation.wait()).await;
         waited.map_err(|no_answer| no_answer.message())?;
     }
-    match shared.look(Some(id)).await {
+    match shared.look_raw(Some(id)).await {
         Ok(view) if view.contains(object) => Err("it is still there after its removal".to_owned()),
         Ok(_) => Ok(()),
         Err(fault) => Err(fault.message),
@@ -133,18 +133,21 @@ pub(crate) async fn remove_leftovers(
     request: &Request,
     before: Option<&View>,
 ) -> Result<Vec<Orphan>, Fault> {
-    let now = shared.look(Some(id)).await?;
+    let now = shared.look_raw(Some(id)).await?;
+    let mut is_changed = false;
     let mut left = Vec::new();
     for leftover in leftovers(shared, id, request, before, &now) {
         let object = leftover.object;
-        let is_there = |view: &Arc<View>| view.contains(object);
-        if !shared.ledger().good_view.as_ref().is_none_or(is_there) {
+        if is_changed && !shared.look_raw(Some(id)).await?.contains(object) {
             // A target that was made with its LUN went with it.
             continue;
         }
         let reason = if leftover.is_attributed {
             match remove(shared, id, object).await {
-                Ok(()) => continue,
+                Ok(()) => {
+                    is_changed = true;
+                    continue;
+                }
                 Err(reason) => reason,
             }
         } else {

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use vds_model::{HResult, OperationId};
+use vds_model::{HResult, LunId, OperationId};
 use vds_operation::ObjectRef;
 
+use super::verify::Fault;
 use crate::{Request, View};
 
 /// Most marks kept; the oldest go first.
@@ -48,6 +49,17 @@ pub(crate) struct Watched {
     pub(crate) before: Option<Arc<View>>,
 }
 
+/// A view that was checked.
+#[derive(Clone)]
+pub(crate) struct Looked {
+    /// As the provider gave it.
+    pub(crate) raw: Arc<View>,
+    /// Without what does not add up.
+    pub(crate) good: Arc<View>,
+    /// What does not add up.
+    pub(crate) hidden: Arc<BTreeMap<LunId, Fault>>,
+}
+
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) marks: VecDeque<Mark>,
@@ -57,7 +69,7 @@ pub(crate) struct Ledger {
     pub(crate) given: BTreeMap<ObjectRef, OperationId>,
     /// Operations that make objects and have not ended.
     pub(crate) making: BTreeSet<OperationId>,
-    pub(crate) good_view: Option<Arc<View>>,
+    pub(crate) looked: Option<Looked>,
     /// How many removals were tried, so that each has an id of its own.
     pub(crate) removals: u64,
     used: BTreeSet<OperationId>,
@@ -97,11 +109,18 @@ impl Ledger {
         }
     }
 
+    /// The faults of LUNs that were not hidden before: each is recorded once.
+    pub(crate) fn newly_hidden(&self, hidden: &BTreeMap<LunId, Fault>) -> Vec<Fault> {
+        let known = self.looked.as_ref().map(|looked| &looked.hidden);
+        let is_new = |lun: &LunId| known.is_none_or(|known| !known.contains_key(lun));
+        hidden.iter().filter(|(lun, _)| is_new(lun)).map(|(_, fault)| fault.clone()).collect()
+    }
+
     /// Takes over a view that was found good, and forgets what it shows to be gone.
-    pub(crate) fn saw(&mut self, view: &Arc<View>) {
-        let objects: BTreeSet<ObjectRef> = view.objects().collect();
+    pub(crate) fn saw(&mut self, looked: &Looked) {
+        let objects: BTreeSet<ObjectRef> = looked.raw.objects().collect();
         self.given.retain(|object, _| objects.contains(object));
         self.orphans.retain(|object, _| objects.contains(object));
-        self.good_view = Some(Arc::clone(view));
+        self.looked = Some(looked.clone());
     }
 }

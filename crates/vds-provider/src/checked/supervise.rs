@@ -336,7 +336,8 @@ impl Supervision {
 
     /// An end is told once: asked again, the operation must say the same. The first end stands.
     async fn check_repeated(&self, operation: &Arc<dyn RawOperation>, first: &RawWait) {
-        let Some(ended) = first.operation.filter(|_| first.wait.is_success()) else {
+        let is_end = |result: &HResult| first.wait.is_success() && !is_pending(*result);
+        let Some(ended) = first.operation.filter(is_end) else {
             return;
         };
         let again = self.ask(|| operation.wait()).await;
@@ -414,7 +415,13 @@ impl Supervision {
             let message = format!("{object} is the output of operation {other} already");
             return self.breach(HResult::VDSX_E_BAD_ID, Some(message)).await;
         }
-        if let Err(fault) = check_output(&self.request, output, self.before.as_deref(), &after) {
+        if let Output::CreateLun(lun) = output
+            && let Some(fault) = after.hidden.get(&lun).cloned()
+        {
+            return self.breach(fault.result, Some(fault.message)).await;
+        }
+        let before = self.before.as_deref();
+        if let Err(fault) = check_output(&self.request, output, before, &after.good) {
             return self.breach(fault.result, Some(fault.message)).await;
         }
         if let Some(object) = output.object() {

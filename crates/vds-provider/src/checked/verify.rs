@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vds_model::{DriveId, HResult, LunType, PropertyError};
+use vds_model::{DriveId, HResult, LunId, LunType, PropertyError};
 use vds_operation::{ObjectRef, Output};
 
 use crate::view::sum;
@@ -30,8 +30,9 @@ impl Fault {
     }
 }
 
-/// Checks a view by itself: every id used once, every reference leads somewhere, properties and sizes add up.
-pub(crate) fn check_view(view: &View) -> Result<(), Fault> {
+/// Checks a view by itself: every id used once, every reference leads somewhere, properties and sizes add up. Returns
+/// the LUNs that do not add up; they are hidden, and the rest goes on.
+pub(crate) fn check_view(view: &View) -> Result<BTreeMap<LunId, Fault>, Fault> {
     check_ids(view)?;
     for subsystem in &view.subsystems {
         let properties = &subsystem.properties;
@@ -51,10 +52,10 @@ pub(crate) fn check_view(view: &View) -> Result<(), Fault> {
     }
     let drives: BTreeMap<DriveId, u64> =
         view.drives.iter().map(|drive| (drive.properties.id, drive.properties.size.0)).collect();
-    check_reserved(view, &drives)?;
-    for lun in &view.luns {
-        check_lun(view, lun)?;
-    }
+    let checked = view.luns.iter().map(|lun| (lun, check_lun(view, lun, &drives)));
+    let bad: BTreeMap<LunId, Fault> =
+        checked.filter_map(|(lun, found)| Some((lun.properties.id, found.err()?))).collect();
+    check_reserved(view, &drives, &bad)?;
     let luns: BTreeSet<_> = view.luns.iter().map(|lun| lun.properties.id).collect();
     for target in &view.targets {
         let object = ObjectRef::Target(target.properties.id);
@@ -64,7 +65,17 @@ pub(crate) fn check_view(view: &View) -> Result<(), Fault> {
             return Err(Fault::new(HResult::VDSX_E_BAD_ID, message));
         }
     }
-    Ok(())
+    Ok(bad)
+}
+
+/// The view without LUNs that do not add up.
+pub(crate) fn without(view: &View, hidden: &BTreeMap<LunId, Fault>) -> View {
+    let mut view = view.clone();
+    view.luns.retain(|lun| !hidden.contains_key(&lun.properties.id));
+    for target in &mut view.targets {
+        target.luns.retain(|entry| !hidden.contains_key(&entry.lun));
+    }
+    view
 }
 
 /// Sorted rather than put into a set: a view has tens of thousands of objects, and every change makes a new one.
@@ -84,33 +95,30 @@ fn check_ids(view: &View) -> Result<(), Fault> {
     }
 }
 
-/// All plexes together reserve no more of a drive than it has, and only drives that exist.
-fn check_reserved(view: &View, drives: &BTreeMap<DriveId, u64>) -> Result<(), Fault> {
+/// All plexes together reserve no more of a drive than it has. LUNs found bad are not counted.
+fn check_reserved(
+    view: &View,
+    drives: &BTreeMap<DriveId, u64>,
+    bad: &BTreeMap<LunId, Fault>,
+) -> Result<(), Fault> {
     let mut reserved: BTreeMap<DriveId, u64> = BTreeMap::new();
-    let plexes = view.luns.iter().flat_map(|lun| &lun.plexes);
+    let luns = view.luns.iter().filter(|lun| !bad.contains_key(&lun.properties.id));
+    let plexes = luns.flat_map(|lun| &lun.plexes);
     for extent in plexes.flat_map(|plex| &plex.extents) {
         let sum = reserved.entry(extent.drive).or_default();
         *sum = sum.saturating_add(extent.size.0);
     }
-    for (drive, reserved_bytes) in reserved {
-        match drives.get(&drive) {
-            None => {
-                let message = format!("a plex lies on drive {drive}, which does not exist");
-                return Err(Fault::new(HResult::VDSX_E_BAD_DRIVE, message));
-            }
-            Some(size_bytes) if reserved_bytes > *size_bytes => {
-                let message = format!(
-                    "plexes reserve {reserved_bytes} B of drive {drive}, which has {size_bytes} B"
-                );
-                return Err(Fault::new(HResult::VDSX_E_BAD_SIZE, message));
-            }
-            Some(_) => {}
+    let over = reserved.iter().find(|(drive, bytes)| drives.get(drive).is_some_and(|d| d < bytes));
+    match over {
+        None => Ok(()),
+        Some((drive, reserved_bytes)) => {
+            let message = format!("plexes reserve {reserved_bytes} B of drive {drive}, too much");
+            Err(Fault::new(HResult::VDSX_E_BAD_SIZE, message))
         }
     }
-    Ok(())
 }
 
-fn check_lun(view: &View, lun: &LunView) -> Result<(), Fault> {
+fn check_lun(view: &View, lun: &LunView, drives: &BTreeMap<DriveId, u64>) -> Result<(), Fault> {
     let object = ObjectRef::Lun(lun.properties.id);
     lun.properties.check().map_err(|error| Fault::of(object, &error))?;
     if view.subsystem(lun.subsystem).is_none() {
@@ -125,6 +133,18 @@ fn check_lun(view: &View, lun: &LunView) -> Result<(), Fault> {
     for plex in &lun.plexes {
         let object = ObjectRef::Plex(plex.properties.id);
         plex.properties.check(lun.properties.size).map_err(|error| Fault::of(object, &error))?;
+        for extent in &plex.extents {
+            let size_bytes = drives.get(&extent.drive).copied().ok_or_else(|| {
+                let message =
+                    format!("{object} lies on drive {}, which does not exist", extent.drive);
+                Fault::new(HResult::VDSX_E_BAD_DRIVE, message)
+            })?;
+            if extent.size.0 > size_bytes {
+                let (drive, bytes) = (extent.drive, extent.size.0);
+                let message = format!("{object}: {bytes} B on drive {drive} of {size_bytes} B");
+                return Err(Fault::new(HResult::VDSX_E_BAD_SIZE, message));
+            }
+        }
     }
     Ok(())
 }
