@@ -6,7 +6,7 @@
 //! 2 engine     vds-array · vds-provider
 //! 1 cores      vds-format · vds-scsi · vds-iscsi · vds-operation
 //! 0 base       vds-model · vds-io
-//!   beside     vds-sim · xtask
+//!   beside     vds-sim · vds-bench · xtask
 //! ```
 //! A new edge is a design change: its own commit, with the reason.
 
@@ -86,6 +86,7 @@ const TABLE: &[Row] = &[
         layer: Layer::Beside,
         uses: &["vds-model", "vds-io", "vds-format", "vds-operation", "vds-provider", "vds-array"],
     },
+    Row { name: "vds-bench", layer: Layer::Beside, uses: &["vds-iscsi"] },
     Row { name: "xtask", layer: Layer::Beside, uses: &[] },
 ];
 
