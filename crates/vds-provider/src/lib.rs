@@ -1,4 +1,21 @@
-//! The provider contract, the checks on it, and a simulated provider.
+//! The provider contract: what the service asks of whoever has arrays, how the answers are checked, and a simulated
+//! provider that can be wrong in every way.
+//!
+//! ```text
+//!   service ──Request──► Checked ──────► dyn Provider       the embedded array, the simulated one, later plug-ins
+//!              Refusal ◄─┘  ▲  │            │ RawStart, RawWait, RawStatus: whatever it said
+//!   Operation, View ◄───────┘  └─judge, look again, compensate
+//! ```
+//!
+//! # Invariants
+//! - An intent is durable before the provider hears of it, an end before anybody sees it.
+//! - Nothing a provider answers, and no answer it fails to give, panics, blocks or outlives its deadline here.
+//! - What is removed after a failure carries the failed operation's id; everything else is left alone and listed.
+//! - One provider's bad answer ends one operation; everything else goes on.
+//!
+//! # What is not here
+//! No thread, clock or store: [`Timer`] and [`RecordStore`] are given, and [`Started::supervise`] is spawned by the
+//! caller. No plug-in process and no wire protocol.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -30,3 +47,8 @@ pub use view::{
     ControllerView, DriveView, LunView, PlexView, PoolView, PortView, PortalGroupView, PortalView,
     SubsystemView, TargetLun, TargetView, View,
 };
+
+/// The page about asynchronous operations, whose examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/async-operations.md")]
+struct AsyncOperations;
