@@ -33,6 +33,13 @@ pub(super) enum OpenFailure {
 impl Lun {
     /// Opens a segment for the host stream and makes it the spare.
     pub(super) async fn open_spare(self: &Rc<Self>) {
+        self.try_open_spare().await;
+        // Whoever waits until nobody opens looks again, however it ended.
+        self.pump();
+        self.changed.notify();
+    }
+
+    async fn try_open_spare(self: &Rc<Self>) {
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -72,8 +79,6 @@ impl Lun {
                 }
             }
         }
-        self.pump();
-        self.changed.notify();
     }
 
     /// Opens a segment durably.
