@@ -4,6 +4,7 @@
 
 mod catalog;
 mod drive;
+mod embedded;
 mod engine;
 mod layout;
 mod lun;
@@ -11,4 +12,8 @@ mod signal;
 mod space;
 
 pub use drive::DriveCounters;
+pub use embedded::{
+    Embedded, Export, ExportedChap, ExportedInitiator, ExportedLun, ExportedPortal, ExportedTarget,
+    LUN_PRODUCT, LUN_REVISION, LUN_VENDOR,
+};
 pub use engine::{Damage, DamagedThing};

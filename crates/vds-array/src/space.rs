@@ -144,6 +144,11 @@ impl Space {
         self.holdings.get(&(lun, drive)).map_or(0, |holding| holding.used)
     }
 
+    /// Who has something of which drive, in use or set aside.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = (LunNo, DriveNo)> + '_ {
+        self.holdings.keys().copied()
+    }
+
     /// Slabs set aside for `lun` on `drive`.
     pub(crate) fn reserved_for(&self, lun: LunNo, drive: DriveNo) -> u32 {
         self.holdings.get(&(lun, drive)).map_or(0, |holding| holding.reserved)

@@ -1,0 +1,144 @@
+//! What an array offers over iSCSI: targets, portals, and who may see which LUN.
+
+use std::net::SocketAddr;
+
+use vds_format::{ChapInitiator, TargetRecord};
+use vds_model::{ChapSecret, LunId, PortalId, SubsystemId, TargetId, UnmaskingList};
+
+use super::array::Array;
+
+/// T10 vendor identification of every LUN.
+pub const LUN_VENDOR: &str = "VDS";
+/// Product identification of every LUN.
+pub const LUN_PRODUCT: &str = "LUN";
+/// Product revision of every LUN.
+pub const LUN_REVISION: &str = "1";
+
+/// What one array offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// The array.
+    pub subsystem: SubsystemId,
+    /// Its name.
+    pub name: String,
+    /// Its targets.
+    pub targets: Vec<ExportedTarget>,
+    /// Its portals; every target is reached through all of them.
+    pub portals: Vec<ExportedPortal>,
+}
+
+/// A target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedTarget {
+    /// Its id.
+    pub id: TargetId,
+    /// The name that initiators log in to.
+    pub iscsi_name: String,
+    /// A name for people.
+    pub alias: String,
+    /// What initiators must know to log in; `None` lets them in without.
+    pub chap: Option<ExportedChap>,
+    /// Its LUNs by number.
+    pub luns: Vec<ExportedLun>,
+}
+
+/// The secrets of a target. Their `Debug` shows none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedChap {
+    /// Who may log in with what.
+    pub initiators: Vec<ExportedInitiator>,
+    /// Name and secret with which the target proves itself in turn.
+    pub mutual: Option<(String, ChapSecret)>,
+}
+
+/// A CHAP login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedInitiator {
+    /// The initiator's iSCSI name; `None` for any.
+    pub initiator: Option<String>,
+    /// Its CHAP name.
+    pub user: String,
+    /// Its secret.
+    pub secret: ChapSecret,
+}
+
+/// A LUN behind a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedLun {
+    /// The number that initiators address it by.
+    pub number: u16,
+    /// The LUN.
+    pub lun: LunId,
+    /// Its name.
+    pub name: String,
+    /// Who may see it.
+    pub unmasking_list: UnmaskingList,
+}
+
+/// A portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExportedPortal {
+    /// Its id.
+    pub id: PortalId,
+    /// Where to listen; port 0 asks for any free one.
+    pub listen: SocketAddr,
+    /// What initiators are told, if it is another address.
+    pub announce: Option<SocketAddr>,
+}
+
+impl Array {
+    /// What this array offers now.
+    pub(super) fn export(&self) -> Export {
+        let state = self.state();
+        let mut targets: Vec<ExportedTarget> = state.targets.values().map(exported).collect();
+        let numbers: Vec<u32> = state.targets.keys().copied().collect();
+        for lun in state.luns.values().filter(|lun| lun.target != 0) {
+            let Ok(index) = numbers.binary_search(&lun.target) else { continue };
+            targets[index].luns.push(ExportedLun {
+                number: lun.target_lun,
+                lun: lun.id,
+                name: lun.name.clone(),
+                unmasking_list: mask(&lun.mask),
+            });
+        }
+        for target in &mut targets {
+            target.luns.sort_by_key(|lun| lun.number);
+        }
+        let portals = state.portals.values().filter_map(|portal| {
+            Some(ExportedPortal {
+                id: portal.id,
+                listen: portal.listen.parse().ok()?,
+                announce: portal.announce.parse().ok(),
+            })
+        });
+        let portals = portals.collect();
+        Export { subsystem: self.id, name: state.array.name.clone(), targets, portals }
+    }
+}
+
+/// A list from the catalog. What cannot be read lets nobody see the LUN.
+pub(super) fn mask(text: &str) -> UnmaskingList {
+    UnmaskingList::parse(text).unwrap_or(UnmaskingList::Nobody)
+}
+
+fn exported(target: &TargetRecord) -> ExportedTarget {
+    ExportedTarget {
+        id: target.id,
+        iscsi_name: target.iscsi_name.clone(),
+        alias: target.friendly_name.clone(),
+        chap: target.chap.then(|| chap(target)),
+        luns: Vec::new(),
+    }
+}
+
+fn chap(target: &TargetRecord) -> ExportedChap {
+    // A secret that is none lets nobody in by it.
+    let login = |entry: &ChapInitiator| {
+        let initiator = (!entry.initiator.is_empty()).then(|| entry.initiator.clone());
+        let secret = ChapSecret::new(entry.secret.clone()).ok()?;
+        Some(ExportedInitiator { initiator, user: entry.user.clone(), secret })
+    };
+    let mutual = ChapSecret::new(target.mutual_secret.clone()).ok();
+    let mutual = mutual.map(|secret| (target.mutual_user.clone(), secret));
+    ExportedChap { initiators: target.initiators.iter().filter_map(login).collect(), mutual }
+}

@@ -1,0 +1,54 @@
+//! From a request to what it would do: the one place that names every kind of request an array takes.
+
+use vds_provider::{Plan, Refusal, Request};
+
+use super::array::Array;
+use super::run::{Prepared, Work};
+
+impl Array {
+    /// What a request would do now, and how. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`]: why it cannot be carried out.
+    pub(super) fn prepare(&self, request: &Request) -> Result<Prepared, Refusal> {
+        match request {
+            Request::CreateLun(create) => self.prepare_create_lun(create),
+            Request::DeleteLun { lun } => self.prepare_delete_lun(*lun),
+            Request::ExtendLun { lun, by_bytes, drives } => {
+                self.prepare_extend_lun(*lun, *by_bytes, drives.as_deref())
+            }
+            Request::AddPlex { lun, drives } => self.prepare_add_plex(*lun, drives.as_deref()),
+            Request::RemovePlex { plex } => self.prepare_remove_plex(*plex),
+            Request::RecoverLun { lun } => self.prepare_recover(*lun),
+            Request::SetLunMask { lun, unmasking_list } => self.prepare_mask(*lun, unmasking_list),
+            Request::SetLunName { lun, name } => self.prepare_name(*lun, name),
+            Request::SetLunStatus { lun, status } => self.prepare_status(*lun, *status),
+            Request::SetLunCaching { lun, caching } => self.prepare_caching(*lun, *caching),
+            Request::ApplyLunHints { lun, hints } => self.prepare_hints(*lun, hints),
+            Request::CreateTarget { iqn, name, .. } => self.prepare_create_target(iqn, name),
+            Request::DeleteTarget { target } => self.prepare_delete_target(*target),
+            Request::SetTargetChap { target, chap } => self.prepare_chap(*target, chap.as_ref()),
+            Request::AddPortal { listen, announce, .. } => {
+                self.prepare_add_portal(*listen, *announce)
+            }
+            Request::RemovePortal { portal } => self.prepare_remove_portal(*portal),
+            Request::AddDrive { drive, .. } => self.prepare_add_drive(drive),
+            Request::FailDrive { drive } => self.prepare_fail_drive(*drive),
+            Request::SetDriveSpare { drive, is_spare } => self.prepare_spare(*drive, *is_spare),
+            Request::RemoveDrive { drive } => self.prepare_remove_drive(*drive),
+            Request::CreateSubsystem { .. }
+            | Request::OpenSubsystem { .. }
+            | Request::Refresh
+            | Request::Reenumerate => unreachable!("these are the provider's own"),
+            other => {
+                let message = format!("{} is not offered", other.kind());
+                Err(Refusal::new(vds_model::HResult::VDS_E_NOT_SUPPORTED, message))
+            }
+        }
+    }
+}
+
+/// A request of several steps that takes no space.
+pub(super) fn steps(summary: String, lun: Option<vds_format::LunNo>) -> Prepared {
+    Prepared { plan: Plan { summary, ..Plan::default() }, work: Work::Steps(lun) }
+}

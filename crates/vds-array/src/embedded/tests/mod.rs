@@ -1,0 +1,1 @@
+//! The control plane in the simulated world.
