@@ -68,9 +68,9 @@ impl Catalog {
         }
         let catalog = Self::start(world, new.id, instance, room, state, log);
         for drive in drives {
-            let mut member = Member::new(&catalog, Rc::clone(&drive), 0);
-            member.synced = holders.contains(&drive.number);
-            member.both_areas = !member.synced;
+            let holds = holders.contains(&drive.number);
+            let mut member = Member::new(&catalog, Rc::clone(&drive), (0, !holds));
+            member.synced = holds;
             catalog.members.borrow_mut().insert(member);
         }
         Ok(catalog)
@@ -89,9 +89,8 @@ impl Catalog {
         self.check_newcomer(&drive, &record)?;
         let number = drive.number;
         let slots = blank_slots(self.array, &drive, self.world.clock.unix_ms());
-        let blank = superblock::wipe(&self.world, &drive).await;
-        let result = match blank {
-            Ok(()) => self.take_in(&drive, record, slots).await,
+        let result = match make_blank(&self.world, &drive).await {
+            Ok(()) => self.take_in(&drive, record, slots, (0, true)).await,
             Err(source) => Err(CatalogError::Newcomer { drive: number, source }),
         };
         // Frozen or closed, the round may be found done: then the drive is a member.
@@ -125,18 +124,20 @@ impl Catalog {
         if copy.array() != self.array || copy.drive_id() != drive.id || !ours {
             return Err(CatalogError::OtherLayout(number));
         }
-        self.take_back(&drive, record, copy.slots()).await
+        self.take_back(&drive, record, copy.slots(), copy.next_area()).await
     }
 
-    /// Takes in a drive that was left out, whatever lines of history it has seen.
+    /// Takes in a drive that was left out, whatever lines of history it has seen. What it knows stays until it has the new
+    /// snapshot: a drive that forgets that it was left out could speak for the array again.
     pub(super) async fn take_back(
         self: &Rc<Self>,
         drive: &Rc<Drive>,
         record: DriveRecord,
         slots: Slots,
+        next_area: (u8, bool),
     ) -> Result<Round, CatalogError> {
         let record = DriveRecord { path: drive.describe().path, ..record };
-        let result = self.take_in(drive, record, slots).await;
+        let result = self.take_in(drive, record, slots, next_area).await;
         if result.is_err() && !self.members.borrow().active.contains(&drive.number) {
             self.members.borrow_mut().remove(drive.number);
         }
@@ -161,14 +162,14 @@ impl Catalog {
         drive: &Rc<Drive>,
         record: DriveRecord,
         mut slots: Slots,
+        next_area: (u8, bool),
     ) -> Result<Round, CatalogError> {
         let number = drive.number;
         let newcomer = |source| CatalogError::Newcomer { drive: number, source };
-        clear_ring(&self.world, drive).await.map_err(newcomer)?;
         if let Some(reason) = self.frozen() {
             return Err(CatalogError::Frozen(reason));
         }
-        self.members.borrow_mut().insert(Member::new(self, Rc::clone(drive), 0));
+        self.members.borrow_mut().insert(Member::new(self, Rc::clone(drive), next_area));
         let (waiter, synced) = promise();
         self.push_snapshot(Some(number), Some(waiter));
         synced.await?;
@@ -220,14 +221,19 @@ fn first_state(
     }
 }
 
+/// Takes away whatever a drive was: first its superblocks, then what could be taken for rounds.
+async fn make_blank(world: &World, drive: &Rc<Drive>) -> Result<(), DiskError> {
+    superblock::wipe(world, drive).await?;
+    clear_ring(world, drive).await
+}
+
 /// Makes a drive ready to be a member of a new array: nothing old in its slots and ring, the first snapshot in both areas.
 async fn prepare(
     world: World,
     drive: Rc<Drive>,
     snapshot: Option<Rc<Snapshot>>,
 ) -> Result<(), DiskError> {
-    superblock::wipe(&world, &drive).await?;
-    clear_ring(&world, &drive).await?;
+    make_blank(&world, &drive).await?;
     if let Some(snapshot) = snapshot {
         for area in [0, 1] {
             Rc::clone(&snapshot).write(world.clone(), Rc::clone(&drive), area).await?;

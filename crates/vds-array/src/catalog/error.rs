@@ -283,8 +283,8 @@ pub(crate) enum OpenError {
     /// A record of the newest copy cannot be read: another version of this program wrote it.
     #[error("the catalog holds a record that this version does not know")]
     Record(#[from] FormatError),
-    /// A superblock of another version.
-    #[error("cannot be read by this version of the program")]
+    /// No drive of an array was found, and one of those looked at cannot be used.
+    #[error("no drive of an array was found, and one cannot be used")]
     Inspect(#[from] InspectError),
     /// The members failed while the array was being opened; what was written is a valid state.
     #[error("the drives failed while the array was being opened")]

@@ -162,6 +162,9 @@ impl Snapshot {
             write(&world, &drive, block, Arc::clone(piece)).await?;
             block += piece.blocks() as u64;
         }
+        // The payload is durable before the header is there: a valid header over a bad payload is rot, and proof that the
+        // round existed, never a snapshot that was cut off.
+        drive.flush().await?;
         let header = self.header.encode(self.array, start);
         write(&world, &drive, start, Arc::new(Buffer::copy_of(&header))).await?;
         // Durable before any entry that it replaces is overwritten.

@@ -51,9 +51,13 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(catalog: &Rc<Catalog>, drive: Rc<Drive>, next_area: u8) -> Self {
+    pub(super) fn new(
+        catalog: &Rc<Catalog>,
+        drive: Rc<Drive>,
+        (next_area, both_areas): (u8, bool),
+    ) -> Self {
         let watch = Watch::start(catalog, Rc::clone(&drive));
-        Self { drive, synced: false, next_area, both_areas: true, _watch: watch }
+        Self { drive, synced: false, next_area, both_areas, _watch: watch }
     }
 }
 

@@ -48,7 +48,7 @@ mod tests;
 pub(crate) use create::NewArray;
 pub(crate) use error::{CatalogError, CreateError, FreezeReason, InspectError, OpenError};
 pub(crate) use inspect::{Damage, DamagedStructure, MemberCopy, inspect};
-pub(crate) use open::{OpenOptions, Opened, open};
+pub(crate) use open::{OpenOptions, Opened, find, open};
 pub(crate) use state::{BrokenInvariant, CatalogState, MAP_COPY, StateError};
 pub(crate) use superblock::wipe as wipe_superblocks;
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use vds_format::{DriveNo, DriveRecord, DriveState, Lineage, Record, Round};
-use vds_io::{Disk, LocalFuture, World, join_all};
+use vds_io::{Disk, DiskError, DiskErrorKind, LocalFuture, World, join_all};
 use vds_model::{DriveId, SubsystemId};
 
 use super::choose::{Choice, choose};
@@ -17,6 +19,9 @@ use super::superblock::Slots;
 use super::{Catalog, CatalogError, state};
 use crate::drive::Drive;
 use crate::signal::promise;
+
+/// A drive that cannot be read for so long is not there. A snapshot of 64 MiB takes a slow drive a second.
+const LOOK_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// How an array is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +57,37 @@ pub(crate) struct Opened {
     pub(crate) new_lineage: bool,
 }
 
+/// An array that can be opened. Nothing was written yet; dropped, its drives are let go.
+pub(crate) struct Found {
+    world: World,
+    array: SubsystemId,
+    choice: Choice,
+    unknown: Vec<String>,
+    unusable: Vec<InspectError>,
+}
+
+impl Found {
+    /// The active drives that are not there, in words.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let absent = self.choice.absent.iter();
+        let words = absent.map(|drive| {
+            let record = &self.choice.state.drives[drive];
+            format!("{} ({})", record.name, record.path)
+        });
+        words.collect()
+    }
+
+    /// Opens it. Drives that are not there are left out.
+    ///
+    /// # Errors
+    /// [`OpenError::Commit`].
+    pub(crate) async fn open(self) -> Result<Opened, OpenError> {
+        let mut opened = bring_up(self.world, self.array, self.choice, self.unknown).await?;
+        opened.unusable = self.unusable;
+        Ok(opened)
+    }
+}
+
 /// Opens the array that the drives given carry.
 ///
 /// # Errors
@@ -61,7 +97,33 @@ pub(crate) async fn open(
     disks: Vec<Rc<dyn Disk>>,
     options: &OpenOptions,
 ) -> Result<Opened, OpenError> {
-    let looks = disks.into_iter().map(|disk| Box::pin(inspect(disk)) as LocalFuture<_>);
+    find(world, disks, options).await?.open().await
+}
+
+/// Finds the array that the drives given carry, and whether it can be opened. Writes nothing.
+///
+/// # Errors
+/// [`OpenError`].
+pub(crate) async fn find(
+    world: World,
+    disks: Vec<Rc<dyn Disk>>,
+    options: &OpenOptions,
+) -> Result<Found, OpenError> {
+    let looks = disks.into_iter().map(|disk| {
+        let path = disk.describe().path;
+        let look = Box::pin(look(disk));
+        let clock = Rc::clone(&world.clock);
+        let look = async move {
+            match select(look, clock.sleep(LOOK_TIME_MAX)).await {
+                Either::Left((result, _)) => result,
+                Either::Right(_) => {
+                    let source = DiskError::new(DiskErrorKind::Gone, "no answer");
+                    Err(InspectError::Unreadable { path, source })
+                }
+            }
+        };
+        Box::pin(look) as LocalFuture<_>
+    });
     let mut copies = Vec::new();
     let mut unusable = Vec::new();
     for result in join_all(looks.collect()).await {
@@ -83,9 +145,16 @@ pub(crate) async fn open(
     let mut unknown = Vec::new();
     let copies = without_duplicates(copies, &mut unknown);
     let choice = choose(copies, &options.without).await?;
-    let mut opened = bring_up(world, array, choice, unknown).await?;
-    opened.unusable = unusable;
-    Ok(opened)
+    Ok(Found { world, array, choice, unknown, unusable })
+}
+
+/// Reads a drive and makes durable what was read: it may lie in the drive's cache only, left there by a service that was
+/// killed, and must not be lost again once others were given it.
+async fn look(disk: Rc<dyn Disk>) -> Result<MemberCopy, InspectError> {
+    let copy = inspect(Rc::clone(&disk)).await?;
+    let flushed = disk.flush().await;
+    flushed.map_err(|source| InspectError::Unreadable { path: copy.path.clone(), source })?;
+    Ok(copy)
 }
 
 fn the_array(copies: &[MemberCopy], wanted: Option<SubsystemId>) -> Result<SubsystemId, OpenError> {
@@ -178,9 +247,7 @@ impl Catalog {
         let first = {
             let mut members = self.members.borrow_mut();
             for it in present.iter().filter(|it| it.state == DriveState::Active) {
-                let mut member = Member::new(self, Rc::clone(&it.drive), it.next_area.0);
-                member.both_areas = it.next_area.1;
-                members.insert(member);
+                members.insert(Member::new(self, Rc::clone(&it.drive), it.next_area));
             }
             drop(members);
             self.push_snapshot(None, None);
@@ -287,7 +354,7 @@ impl Catalog {
             }
             let number = it.drive.number;
             let record = self.state().drives[&number].clone();
-            match self.take_back(&it.drive, record, it.slots.clone()).await {
+            match self.take_back(&it.drive, record, it.slots.clone(), it.next_area).await {
                 Ok(_) => {
                     it.state = DriveState::Active;
                     returned.push(number);

@@ -26,6 +26,8 @@ const COUNTER: OperationId = OperationId::from_bytes([1; 16]);
 
 /// A machine with drives, and what the array on them should hold.
 pub(super) struct Bench {
+    /// What replays it.
+    pub(super) seed: u64,
     pub(super) sim: Sim,
     pub(super) disks: SimDisks,
     pub(super) count: u16,
@@ -42,21 +44,21 @@ pub(super) struct Model {
 
 impl Bench {
     pub(super) fn new(seed: u64, count: u16) -> Self {
-        Self::with(Sim::new(seed), count)
+        Self::with(seed, Sim::new(seed), count)
     }
 
     /// All drives answer in the order asked: the same run every time, but for what is changed on purpose.
     pub(super) fn plain(seed: u64, count: u16) -> Self {
         let options = SimOptions { steps_max: 10_000_000, ..SimOptions::PLAIN };
-        Self::with(Sim::with_options(seed, options), count)
+        Self::with(seed, Sim::with_options(seed, options), count)
     }
 
-    fn with(sim: Sim, count: u16) -> Self {
+    fn with(seed: u64, sim: Sim, count: u16) -> Self {
         let disks = SimDisks::new(&sim);
         for number in 1..=count {
             disks.add(&path(number), DRIVE_BYTES);
         }
-        Self { sim, disks, count, model: Rc::default() }
+        Self { seed, sim, disks, count, model: Rc::default() }
     }
 
     pub(super) fn disk(&self, number: u16) -> vds_sim::Drive {

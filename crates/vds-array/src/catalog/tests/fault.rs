@@ -174,3 +174,14 @@ fn a_closed_catalog_answers_those_who_wait() {
     drop(catalog);
     assert_eq!(bench.run(waiting), Err(CatalogError::Closed));
 }
+
+#[test]
+fn a_drive_that_never_answers_does_not_keep_the_array_closed() {
+    let bench = Bench::plain(10, 3);
+    drop(bench.run(bench.create()));
+    bench.sim.crash(CrashMode::PowerCut);
+    bench.disk(2).fault(Fault::every(IoKind::Read, Effect::Hang));
+    let opened = bench.run(bench.open(&bench.all())).map_err(|error| error.to_string()).unwrap();
+    assert_eq!(opened.absent, [DriveNo(2)]);
+    assert_eq!(opened.unusable.len(), 1);
+}

@@ -66,10 +66,16 @@ impl History {
     }
 }
 
-async fn commit_some(catalog: &Rc<Catalog>, history: &Rc<RefCell<History>>, count: u64) {
+async fn commit_some(
+    bench: &Bench,
+    catalog: &Rc<Catalog>,
+    history: &Rc<RefCell<History>>,
+    count: u64,
+) {
     for _ in 0..count {
         let (id, record) = history.borrow_mut().next();
         if catalog.commit(vec![record]).await.is_ok() {
+            bench.sim.remark(format!("acknowledged {id} at {}", catalog.round()));
             history.borrow_mut().acknowledged.insert(id);
         }
     }
@@ -100,15 +106,18 @@ fn live_once(bench: &Bench, history: &Rc<RefCell<History>>) -> bool {
         let opened = match bench.open(&there).await {
             Ok(opened) => opened,
             Err(
-                OpenError::NoQuorum { .. } | OpenError::HalfPresent { .. } | OpenError::NoDrives,
+                OpenError::NoQuorum { .. }
+                | OpenError::HalfPresent { .. }
+                | OpenError::NoDrives
+                | OpenError::Inspect(_),
             ) => {
                 return false;
             }
             Err(OpenError::Commit(CatalogError::Frozen(_))) => return false,
-            Err(error) => panic!("{there:?}: {error}\n{}", bench.sim.trace()),
+            Err(error) => panic!("seed {}, {there:?}: {error}\n{}", bench.seed, bench.sim.trace()),
         };
         check_history(bench, &opened.catalog, history);
-        commit_some(&opened.catalog, history, commits).await;
+        commit_some(bench, &opened.catalog, history, commits).await;
         true
     });
     bench.disks.disarm();
@@ -120,9 +129,11 @@ fn live_once(bench: &Bench, history: &Rc<RefCell<History>>) -> bool {
 
 fn check_history(bench: &Bench, catalog: &Catalog, history: &Rc<RefCell<History>>) {
     let state = catalog.state();
+    bench.sim.remark(format!("opened at {} with {:?}", catalog.round(), state.active()));
     assert_eq!(state.check_invariants(), Ok(()));
     for id in &history.borrow().acknowledged {
-        assert!(state.operations.contains_key(id), "{id} was acknowledged\n{}", bench.sim.trace());
+        let found = state.operations.contains_key(id);
+        assert!(found, "seed {}: {id} was acknowledged\n{}", bench.seed, bench.sim.trace());
     }
 }
 
@@ -130,14 +141,15 @@ fn check_history(bench: &Bench, catalog: &Catalog, history: &Rc<RefCell<History>
 /// with all drives there the array opens.
 #[test]
 fn no_sequence_of_openings_makes_two_histories() {
+    let (mut lives, mut opened) = (0, 0);
     for seed in seeds(400) {
         let count = 2 + u16::try_from(seed % 5).expect("small");
         let bench = Bench::new(seed, count);
         drop(bench.run(bench.create()));
         bench.sim.crash(CrashMode::PowerCut);
         let history = Rc::new(RefCell::new(History::default()));
-        let mut opened = 0;
         for _ in 0..25 {
+            lives += 1;
             opened += u32::from(live_once(&bench, &history));
         }
         for number in bench.all() {
@@ -147,9 +159,11 @@ fn no_sequence_of_openings_makes_two_histories() {
         let all = bench.run(bench.open(&bench.all()));
         let all = all.unwrap_or_else(|error| panic!("seed {seed}: {error}\n{}", bench.sim.trace()));
         check_history(&bench, &all.catalog, &history);
-        // A drive that failed stays out for good; after many lives only few may be left.
-        assert!(opened > 0 || all.drives.len() == 1, "seed {seed}: never opened");
     }
+    assert!(
+        lives < 100 || 4 * opened > lives,
+        "only {opened} of {lives} lives were more than a refusal"
+    );
 }
 
 #[test]
