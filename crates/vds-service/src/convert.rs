@@ -4,8 +4,7 @@ mod operation;
 mod request;
 mod view;
 
-pub(crate) use operation::{Around, cancel_outcome, change, object_ref, operation};
-pub(crate) use request::{Asked, LunChange};
+pub(crate) use operation::{Around, cancel_outcome, change, operation};
 pub(crate) use view::{
     PortalFacts, controller, drive, lun, plan, plex, port, portal, provider, subsystem, target,
 };

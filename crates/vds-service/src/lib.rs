@@ -22,11 +22,11 @@
 mod audit;
 mod convert;
 mod edges;
-mod embedded;
 mod error;
 mod hub;
 mod lock;
 mod lookup;
+mod marks;
 mod registry;
 mod rest;
 mod service;

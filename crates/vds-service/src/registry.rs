@@ -48,7 +48,6 @@ pub(crate) struct Inner {
     phase: AtomicU8,
     /// Counts down the supervisions that have not ended; see [`Registry::drained`].
     pub(crate) supervised: channel::Sender<usize>,
-    pub(crate) deadlines: Deadlines,
 }
 
 /// The operations, and starts that are on their way to becoming one.
@@ -112,7 +111,6 @@ impl Registry {
             operations: Mutex::new(operations),
             phase: AtomicU8::new(STARTING),
             supervised: channel::Sender::new(0),
-            deadlines,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -351,7 +349,7 @@ fn no_operation(id: &str) -> Refusal {
 }
 
 /// Where members will be found again, before they are members.
-fn drive_paths(request: &Request) -> Vec<String> {
+pub(crate) fn drive_paths(request: &Request) -> Vec<String> {
     match request {
         Request::CreateSubsystem { drives, .. } => {
             drives.iter().map(|drive| drive.path.clone()).collect()

@@ -24,7 +24,7 @@ const STORE_FILE: &str = "service.redb";
 /// The group that may use the socket, where it exists.
 const SOCKET_GROUP: &str = "vds";
 /// How long a stopping service waits for operations that are about to end.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How a service is to be started.
 #[derive(Clone)]

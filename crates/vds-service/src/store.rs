@@ -11,13 +11,13 @@
 //! the audit trail, which may lose its last moment with the power.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{
-    Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend,
-    TableDefinition,
+    Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
 };
 use vds_api::AuditRow;
 use vds_model::{OperationId, ProviderId};
@@ -88,7 +88,11 @@ impl Store {
     }
 
     /// A store on something else than a file.
-    pub(crate) fn open_on(backend: impl StorageBackend, path: &Path) -> Result<Self, ServiceError> {
+    #[cfg(test)]
+    pub(crate) fn open_on(
+        backend: impl redb::StorageBackend,
+        path: &Path,
+    ) -> Result<Self, ServiceError> {
         let opened = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend);
         Self::opened(opened, path)
     }
@@ -99,7 +103,10 @@ impl Store {
     ) -> Result<Self, ServiceError> {
         let path = path.to_owned();
         let database = opened.map_err(|error| match error {
-            redb::DatabaseError::Storage(redb::StorageError::Io(_)) => {
+            // A file that is no store, or one of a damaged head, is reported as invalid data.
+            redb::DatabaseError::Storage(redb::StorageError::Io(error))
+                if error.kind() != io::ErrorKind::InvalidData =>
+            {
                 ServiceError::StoreFailed { path: path.clone(), reason: error.to_string() }
             }
             error => ServiceError::StoreCorrupt { path: path.clone(), reason: error.to_string() },

@@ -9,7 +9,7 @@ use vds_operation::{
 use super::error_body;
 
 /// An object by noun and id.
-pub(crate) fn object_ref(object: ObjectRef) -> vds_api::ObjectRef {
+fn object_ref(object: ObjectRef) -> vds_api::ObjectRef {
     vds_api::ObjectRef { noun: object.noun().to_owned(), id: object.id_text() }
 }
 
@@ -84,7 +84,10 @@ pub(crate) fn operation(status: &OperationStatus, around: &Around) -> vds_api::O
         is_committed: status.committed,
         is_pausable: status.kind.is_pausable(),
         priority: status.priority.value(),
-        percent: status.progress.percent,
+        percent: match status.state {
+            State::Failed | State::Cancelled => Some(0),
+            _ => status.progress.percent,
+        },
         done_bytes: status.progress.done_bytes,
         total_bytes: status.progress.total_bytes,
         phase: status.progress.phase.clone(),

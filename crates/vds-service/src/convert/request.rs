@@ -15,10 +15,10 @@ use super::view::is_loopback;
 use crate::lookup::{Found, Snapshot};
 
 /// A request with the provider it goes to.
-pub(crate) type Asked = (ProviderId, Request);
+type Asked = (ProviderId, Request);
 
 /// One change of a LUN.
-pub(crate) enum LunChange {
+pub(super) enum LunChange {
     Mask(UnmaskingList),
     Name(String),
     Caching(Caching),
@@ -348,7 +348,7 @@ fn loses_data(lun: &LunView, drive: DriveId) -> bool {
     !lun.plexes.iter().any(|plex| is_whole(plex) && !uses(plex))
 }
 
-fn lun_change(body: &api::ChangeLun) -> Result<LunChange, Refusal> {
+pub(super) fn lun_change(body: &api::ChangeLun) -> Result<LunChange, Refusal> {
     let mut changes = Vec::new();
     if let Some(list) = &body.unmasking_list {
         changes.push(LunChange::Mask(mask(list)?));

@@ -16,11 +16,11 @@ use vds_provider::{
 
 /// What is known of portals beside what the provider shows: where they listen, or why they do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PortalFacts {
+pub(crate) struct PortalFacts {
     /// Portals that listen, with the address they listen on.
-    pub listening: BTreeMap<PortalId, SocketAddr>,
+    pub(crate) listening: BTreeMap<PortalId, SocketAddr>,
     /// Portals that do not, and why.
-    pub failed: BTreeMap<PortalId, String>,
+    pub(crate) failed: BTreeMap<PortalId, String>,
 }
 
 fn labels(labels: impl Iterator<Item = &'static str>) -> Vec<String> {
