@@ -101,8 +101,7 @@ fn long_work_is_paused_resumed_and_given_a_priority() {
     operation.pause().unwrap();
     operation.set_priority(Priority::new(15).unwrap()).unwrap();
     // Much longer than any deadline: held work is not silent work.
-    let timer = world.timer.clone();
-    world.run(vds_provider::Timer::sleep(&timer, std::time::Duration::from_hours(1)));
+    world.wait_virtually(std::time::Duration::from_hours(1));
     assert_eq!(operation.status().state, State::Paused);
     let percent = operation.status().progress.percent;
     assert!(percent < Some(100));

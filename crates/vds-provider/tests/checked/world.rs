@@ -146,11 +146,16 @@ impl World {
         panic!("a million steps and no end");
     }
 
+    /// Lets virtual time pass, while everything runs.
+    pub(crate) fn wait_virtually(&mut self, duration: Duration) {
+        let timer = self.timer.clone();
+        self.run(timer.sleep(duration));
+    }
+
     /// Runs all supervision to its end.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn wait_for_tasks(&mut self) {
         while !self.tasks.is_empty() {
-            let timer = self.timer.clone();
-            self.run(timer.sleep(Duration::from_millis(1)));
+            self.wait_virtually(Duration::from_millis(1));
         }
     }
 
@@ -166,7 +171,7 @@ impl World {
     pub(crate) fn result(&mut self, request: Request) -> Result<Output, OperationError> {
         let operation = self.begin(request)?;
         let result = self.run(operation.into_future());
-        self.settle();
+        self.wait_for_tasks();
         result
     }
 
