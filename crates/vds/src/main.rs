@@ -17,11 +17,13 @@
 
 mod command;
 mod context;
+mod daemon;
 mod failure;
 mod manual;
 mod output;
 mod progress;
 mod prompt;
+mod quickstart;
 mod run;
 mod secret;
 mod wait;
@@ -83,11 +85,7 @@ fn act(command_line: CommandLine) -> Result<(), Failure> {
     match noun.unwrap_or_else(|| Noun::Serve(quickstart())) {
         Noun::Completion { shell } => manual::completion(shell),
         Noun::Man { directory } => manual::pages(&directory),
-        Noun::Serve(arguments) => Err(Failure::Daemon {
-            result: vds_model::HResult::VDS_E_NOT_SUPPORTED,
-            message: format!("the daemon is not in this build: {arguments:?}"),
-            hint: None,
-        }),
+        Noun::Serve(arguments) => daemon::serve(&global, &arguments),
         noun => {
             let failed = |source| Failure::Input { path: "runtime".into(), source };
             let mut builder = tokio::runtime::Builder::new_current_thread();

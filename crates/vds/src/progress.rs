@@ -71,6 +71,13 @@ impl Progress {
         }
     }
 
+    /// Leaves the bar where it is, as it is.
+    pub(crate) fn leave(&self) {
+        if let Self::Bar(bar) = self {
+            bar.abandon();
+        }
+    }
+
     /// Takes the bar away.
     pub(crate) fn end(&self) {
         if let Self::Bar(bar) = self {

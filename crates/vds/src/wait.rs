@@ -48,6 +48,21 @@ pub(crate) async fn for_end(
     ended.map(|()| pending.latest().clone())
 }
 
+/// Waits for the end with a bar that stays; Ctrl-C is somebody else's.
+///
+/// # Errors
+/// [`Failure::Client`]; the operation goes on.
+pub(crate) async fn with_bar(mut pending: Pending) -> Result<Operation, Failure> {
+    let mut progress = Progress::new(false);
+    progress.show(pending.latest());
+    while !pending.latest().is_ended() {
+        look(&mut pending, Duration::from_millis(WAIT_MS_MAX)).await?;
+        progress.show(pending.latest());
+    }
+    progress.leave();
+    Ok(pending.latest().clone())
+}
+
 /// Ctrl-C, from now on.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! `--help` of every command, completion and manual pages.
 
+use std::fmt::Write as _;
+
 use crate::golden;
 use crate::program::run;
 
@@ -34,7 +36,7 @@ fn help_is_as_it_was() {
     for (path, help) in &pages {
         // The global options are on every page; once is enough to read.
         let help = help.replace(&global, "Global options: …");
-        text += &format!("──── vds {path}\n{help}\n");
+        writeln!(text, "──── vds {path}\n{help}").unwrap();
     }
     golden::check("help.txt", &text);
     let without: Vec<&str> = pages
