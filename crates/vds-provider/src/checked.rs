@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vds_model::{HResult, OperationId, ProviderId};
 use vds_operation::{Operation, OperationDriver, OperationError, OperationRecord, Payload};
 
+use crate::contract::provider_error;
 use crate::{
     BoxFuture, EventBatch, MaxSizeQuery, Plan, Provider, RawOperation, RawStart, Refusal, Request,
     StartContext, Surroundings, View,
@@ -147,7 +148,8 @@ impl Checked {
     pub async fn plan(&self, request: &Request) -> Result<Plan, Refusal> {
         request.check()?;
         let request = request.clone();
-        self.question(|provider| provider.plan(request)).await?
+        let answered = self.question(|provider| provider.plan(request)).await?;
+        answered.map_err(|refusal| self.sound(refusal))
     }
 
     /// The size in bytes of the largest LUN that could be made so. Not a reservation.
@@ -157,7 +159,21 @@ impl Checked {
     pub async fn query_max_lun_create_size(&self, query: &MaxSizeQuery) -> Result<u64, Refusal> {
         query.check()?;
         let query = query.clone();
-        self.question(|provider| provider.query_max_lun_create_size(query)).await?
+        let answered = self.question(|provider| provider.query_max_lun_create_size(query)).await?;
+        answered.map_err(|refusal| self.sound(refusal))
+    }
+
+    /// A provider's refusal made sound: it carries a failure, and words of bounded length.
+    fn sound(&self, refusal: Refusal) -> Refusal {
+        let Refusal { result, message, hint } = refusal;
+        if result.is_success() {
+            let message = format!("the provider refuses with {result}");
+            self.shared.mark(None, HResult::VDSX_E_BAD_MESSAGE, &message);
+            return Refusal::new(HResult::VDSX_E_BAD_MESSAGE, message);
+        }
+        let OperationError { result, message, hint } =
+            provider_error(result, &message, hint.as_deref());
+        Refusal { result, message, hint }
     }
 
     async fn question<T>(
@@ -218,15 +234,8 @@ impl Checked {
         let id = supervision.id();
         let left = supervision.compensate().await;
         self.shared.ledger().making.remove(&id);
-        let mut refusal = Refusal {
-            result: raw.result,
-            message: raw.message,
-            hint: raw.hint.or_else(|| left.first().map(|orphan| orphan.command.clone())),
-        };
-        if refusal.message.is_empty() {
-            let meaning = raw.result.entry().map_or("the provider refused", |entry| entry.meaning);
-            meaning.clone_into(&mut refusal.message);
-        }
+        let hint = raw.hint.or_else(|| left.first().map(|orphan| orphan.command.clone()));
+        let refusal = self.sound(Refusal { result: raw.result, message: raw.message, hint });
         // An intent that cannot be forgotten is found after a restart, unknown to its provider, and ends failed.
         if let Err(error) = self.shared.around.store.forget(id).await {
             self.shared.mark(Some(id), HResult::VDSX_E_STORE_FAILED, &error.to_string());
@@ -280,13 +289,19 @@ impl Checked {
     /// The next batch of events after the one with this number. Waits without a deadline: no news is no fault.
     ///
     /// # Errors
-    /// The provider died.
+    /// The provider died, or tells old events again.
     pub async fn next_events(&self, after: u64) -> Result<EventBatch, Refusal> {
         let answer = guard::Guarded::ask(|| self.shared.provider.next_events(after));
-        answer.await.map_err(|died| {
+        let batch = answer.await.map_err(|died| {
             let no_answer = NoAnswer::Died(died);
             refusal(Fault { result: no_answer.result(), message: no_answer.message() })
-        })
+        })?;
+        if batch.number <= after {
+            let message = format!("events {} were told again after {after}", batch.number);
+            self.shared.mark(None, HResult::VDSX_E_BAD_MESSAGE, &message);
+            return Err(Refusal::new(HResult::VDSX_E_BAD_MESSAGE, message));
+        }
+        Ok(batch)
     }
 
     /// What the provider did wrong, oldest first.

@@ -13,6 +13,8 @@ use crate::{Request, View};
 pub const MARKS_MAX: usize = 1000;
 /// Most operation ids remembered against reuse.
 const USED_IDS_MAX: usize = 10_000;
+/// Outputs remembered before those that are gone are forgotten.
+const GIVEN_MIN: usize = 1000;
 /// Most operations watched for what they may still leave behind.
 const WATCHED_MAX: usize = 1000;
 
@@ -118,9 +120,12 @@ impl Ledger {
 
     /// Takes over a view that was found good, and forgets what it shows to be gone.
     pub(crate) fn saw(&mut self, looked: &Looked) {
-        let objects: BTreeSet<ObjectRef> = looked.raw.objects().collect();
-        self.given.retain(|object, _| objects.contains(object));
-        self.orphans.retain(|object, _| objects.contains(object));
+        self.orphans.retain(|object, _| looked.raw.contains(*object));
+        // Ids are not used again, so those of objects that are gone are only in the way once they are many.
+        if self.given.len() > GIVEN_MIN + 2 * (looked.raw.luns.len() + looked.raw.targets.len()) {
+            let objects: BTreeSet<ObjectRef> = looked.raw.objects().collect();
+            self.given.retain(|object, _| objects.contains(object));
+        }
         self.looked = Some(looked.clone());
     }
 }

@@ -229,9 +229,10 @@ impl Supervision {
         if !is_pending(status.operation) {
             // It says it has ended: then the wait has to end too.
             deadlines.answer
-        } else if status.is_paused || status.waits_for.is_some() {
-            Duration::MAX
-        } else if is_long && !self.driver.is_cancel_requested() {
+        } else if self.driver.is_cancel_requested() {
+            // Whatever it waits for, a cancel ends that.
+            deadlines.silence
+        } else if is_long || status.is_paused || status.waits_for.is_some() {
             // Long work shows that it lives by answering for its status at all.
             Duration::MAX
         } else {
