@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod bench;
 mod ci;
 mod iscsi_suite;
 mod process;
@@ -25,6 +26,8 @@ cargo xtask CHORE
   iscsi-suite --url URL [--url URL2] [--only SUITE[.TEST]] [--limit SECONDS] [--restart COMMAND] [--renew]
         libiscsi's conformance suite, each test in a process of its own, compared with tests/iscsi-baseline.tsv;
         overwrites the LUN
+  bench [iscsi|modelled] [--check] [OPTION ...]
+        measurements, each beside its limit: over iSCSI against tgt, the engine on modelled drives; `bench iscsi --help`
   tidy
         the house rules that no lint checks
 ";
@@ -48,12 +51,14 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         Some((chore, rest)) => (chore.as_str(), rest),
     };
     let root = tree::workspace_root()?;
+    let whole = rest;
     let rest = Arguments::new(rest);
     match chore {
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(true)
         }
+        "bench" => bench::run(&root, whole),
         "ci" => ci::run(&root, &Options::parse(rest)?),
         "test" => test::run(&root, &Options::parse(rest)?),
         "iscsi-suite" => iscsi_suite::run(&root, &iscsi_suite::Options::parse(rest)?),

@@ -17,10 +17,13 @@
 //! No judgement about correctness under faults: that is the simulator's.
 #![forbid(unsafe_code)]
 
+pub mod contest;
+pub mod duel;
 pub mod latency;
 pub mod load;
 pub mod pattern;
 pub mod process;
+pub mod server;
 pub mod session;
 pub mod url;
 mod wire;
