@@ -22,11 +22,12 @@
 mod audit;
 mod convert;
 mod edges;
+mod embedded;
 mod error;
 mod hub;
 mod lock;
 mod lookup;
-mod marks;
+mod quickstart;
 mod registry;
 mod rest;
 mod service;
@@ -35,5 +36,6 @@ mod world;
 
 pub use error::ServiceError;
 pub use lookup::{Found, Snapshot};
+pub use quickstart::{Quickstart, QuickstartError, QuickstartOptions, quickstart};
 pub use registry::{Asker, Loaded, Registry};
 pub use service::{Config, Service};

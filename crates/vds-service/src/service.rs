@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use vds_model::OperationId;
+use vds_model::{OperationId, ProviderId};
 use vds_operation::HistoryLimits;
 use vds_provider::Deadlines;
 
 use crate::ServiceError;
 use crate::audit::Audit;
+use crate::convert::PortalFacts;
 use crate::edges::{Edges, NoEdges};
+use crate::embedded::{EmbeddedHost, Setup};
 use crate::lock::DirectoryLock;
 use crate::registry::{Loaded, Registry};
 use crate::rest::{App, Socket, SocketOptions};
@@ -21,6 +23,8 @@ use crate::world::unix_ms;
 
 /// The store in the data directory.
 const STORE_FILE: &str = "service.redb";
+/// The directory of drive files in the data directory.
+pub(crate) const DRIVE_FILES: &str = "drives";
 /// The group that may use the socket, where it exists.
 const SOCKET_GROUP: &str = "vds";
 /// How long a stopping service waits for operations that are about to end.
@@ -73,7 +77,29 @@ pub struct Service {
     auditing: JoinHandle<()>,
     audit: Option<Audit>,
     instance: String,
+    host: Option<EmbeddedHost>,
+    data_directory: PathBuf,
     _lock: DirectoryLock,
+}
+
+/// Starts the engine where members of arrays may be: as configured, where some were found before, and in the directory of
+/// drive files.
+async fn start_host(
+    config: &Config,
+    store: &Arc<Store>,
+    provider: ProviderId,
+) -> Result<EmbeddedHost, ServiceError> {
+    let mut drives = config.drives.clone();
+    let files = std::fs::read_dir(config.data_directory.join(DRIVE_FILES)).into_iter().flatten();
+    let files = files.filter_map(|file| file.ok()?.path().to_str().map(str::to_owned));
+    let mut files: Vec<String> = files.collect();
+    files.sort();
+    for path in store.drives()?.into_iter().chain(files) {
+        if !drives.contains(&path) {
+            drives.push(path);
+        }
+    }
+    EmbeddedHost::start(Setup { provider, drives, scan_devices: config.scan_devices }).await
 }
 
 fn make_directory(path: &Path) -> Result<(), ServiceError> {
@@ -94,8 +120,17 @@ impl Service {
         let store = Arc::new(Store::open(&config.data_directory.join(STORE_FILE))?);
         let identity = store.identity()?;
         let instance = OperationId::from_bytes(identity.instance).to_string();
-        let edges: Arc<dyn Edges> = Arc::new(NoEdges);
-        let providers = config.providers;
+        let host = match config.embedded {
+            true => Some(start_host(&config, &store, identity.provider).await?),
+            false => None,
+        };
+        let edges: Arc<dyn Edges> = match &host {
+            Some(host) => Arc::new(host.clone()),
+            None => Arc::new(NoEdges),
+        };
+        let own =
+            host.iter().map(|host| Loaded { provider: Arc::new(host.clone()), resumes: true });
+        let providers = own.chain(config.providers).collect();
         let registry =
             Registry::new(providers, Arc::clone(&store), config.history, config.deadlines);
         let (stopping, stopped) = watch::channel(false);
@@ -109,6 +144,8 @@ impl Service {
             auditing,
             audit: Some(audit.clone()),
             instance: instance.clone(),
+            host: host.clone(),
+            data_directory: config.data_directory.clone(),
             _lock: lock,
         };
         if let Some(path) = config.socket {
@@ -124,6 +161,9 @@ impl Service {
                 stopping: stopped.clone(),
             });
             service.socket = Some(Socket::serve(&options, listener, app, stopped));
+        }
+        if let Some(host) = &host {
+            host.discover().await;
         }
         registry.resume().await?;
         service.followers = registry.follow();
@@ -142,6 +182,16 @@ impl Service {
         &self.instance
     }
 
+    /// Where it keeps its own state.
+    pub fn data_directory(&self) -> &Path {
+        &self.data_directory
+    }
+
+    /// Where portals listen, or why they do not.
+    pub(crate) fn portal_facts(&self) -> PortalFacts {
+        self.host.as_ref().map(Edges::portal_facts).unwrap_or_default()
+    }
+
     /// Where clients reach it.
     pub fn socket(&self) -> Option<&Path> {
         self.socket_path.as_deref()
@@ -157,6 +207,9 @@ impl Service {
         }
         for follower in &self.followers {
             follower.abort();
+        }
+        if let Some(host) = &self.host {
+            host.shutdown().await;
         }
         let left = self.registry.drained(DRAIN_TIMEOUT).await;
         if left > 0 {

@@ -37,7 +37,7 @@ pub(super) async fn drive(State(app): Shared, Name(name): Name) -> Answer<Json<a
 pub(super) async fn available_drives(
     Params(query): Params<PageQuery>,
 ) -> Answer<Json<List<api::AvailableDrive>>> {
-    let looked = tokio::task::spawn_blocking(|| vds_os::drives(&crate::marks::own_magics()));
+    let looked = tokio::task::spawn_blocking(|| vds_os::drives(&crate::embedded::own_magics()));
     let found = looked
         .await
         .map_err(|_| ApiError::new(HResult::VDSX_E_SERVICE_STOPPING, "the service is stopping"))?;
