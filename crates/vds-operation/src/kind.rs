@@ -254,4 +254,24 @@ mod tests {
              200 provider_work"
         );
     }
+
+    /// Goal: the page that describes the record's bytes has exactly these kinds.
+    #[test]
+    fn the_documented_table_is_this_one() {
+        let page = include_str!("../../../docs/operation-record.md");
+        let (_, table) = page.split_once("## Kinds").expect("a section about kinds");
+        let (table, _) = table.split_once("## Arguments").expect("a section after it");
+        let found: Vec<String> = table
+            .lines()
+            .filter(|line| line.contains('`') && line.starts_with('|'))
+            .map(|line| {
+                line.split('|').skip(1).take(3).map(str::trim).collect::<Vec<_>>().join(" ")
+            })
+            .collect();
+        let expected: Vec<String> = ROWS
+            .iter()
+            .map(|row| format!("{} `{}` {}", row.number, row.code, row.output.number()))
+            .collect();
+        assert_eq!(found, expected);
+    }
 }
