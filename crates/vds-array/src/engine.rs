@@ -33,6 +33,25 @@ pub(crate) struct Engine {
     pub(crate) map_pages: Cell<usize>,
     damage: RefCell<VecDeque<Damage>>,
     damage_count: Cell<u64>,
+    /// A bug planted on purpose, so that the tests can show that they would see it.
+    #[cfg(test)]
+    pub(crate) plant: Cell<Option<Plant>>,
+}
+
+/// Bugs that a test can plant.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plant {
+    /// A write is acknowledged before the log is written.
+    AcknowledgeEarly,
+    /// A flush is answered without flushing.
+    FlushEarly,
+    /// Slabs of dead segments are given out before their deletion is durable.
+    ReuseEarly,
+    /// What a copy returns is believed.
+    TrustStaleMirror,
+    /// Moves are replayed as if they were writes.
+    ReplayMoves,
 }
 
 /// A structure or block that did not hold what it should.
@@ -122,7 +141,15 @@ impl Engine {
             map_pages: Cell::new(0),
             damage: RefCell::default(),
             damage_count: Cell::new(0),
+            #[cfg(test)]
+            plant: Cell::new(None),
         })
+    }
+
+    /// Whether this bug is planted.
+    #[cfg(test)]
+    pub(crate) fn has(&self, plant: Plant) -> bool {
+        self.plant.get() == Some(plant)
     }
 
     /// An open drive that still answers.

@@ -107,12 +107,27 @@ impl Lun {
             self.compact_map().await;
             self.reserve_map_rows().await?;
             let capture = self.capture();
+            #[cfg(test)]
+            self.give_away_if_planted(&capture);
             if self.write_and_flush(&capture).await {
                 return self.commit_checkpoint(capture).await;
             }
             self.undo(capture);
         }
         Err(CheckpointError::Unavailable)
+    }
+
+    /// The planted bug: what is dead in memory is given out although the checkpoint that says so is not durable.
+    #[cfg(test)]
+    fn give_away_if_planted(&self, capture: &Capture) {
+        if !self.engine.has(crate::engine::Plant::ReuseEarly) {
+            return;
+        }
+        for number in self.dead_segments(capture, &BTreeSet::new()) {
+            if let Some(segment) = self.segments.borrow().get(&number) {
+                segment.give_away();
+            }
+        }
     }
 
     /// Opens map segments until all dirty pages have a row.

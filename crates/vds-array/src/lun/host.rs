@@ -203,6 +203,14 @@ impl Lun {
             };
             let writes = self.issue(&mut host, submissions);
             drop(host);
+            #[cfg(test)]
+            if self.engine.has(crate::engine::Plant::AcknowledgeEarly) {
+                let newest = self.host.borrow_mut().in_flight.back_mut().map(|batch| {
+                    batch.outcome = Some(Ok(()));
+                });
+                assert!(newest.is_some());
+                self.acknowledge();
+            }
             self.engine.world.spawn.spawn("batch", writes);
         }
     }
@@ -285,6 +293,10 @@ impl Lun {
             let mut host = self.host.borrow_mut();
             host.broken |= outcome.is_err();
             let batch = host.in_flight.iter_mut().find(|batch| batch.sequence == sequence);
+            #[cfg(test)]
+            if batch.is_none() && self.engine.has(crate::engine::Plant::AcknowledgeEarly) {
+                return;
+            }
             batch.expect("in flight until it settles").outcome = Some(outcome);
         }
         self.acknowledge();

@@ -86,7 +86,36 @@ impl Lun {
             self.read_stretch(stretch, &mut log).await;
         }
         let last = self.replay(checkpoint.sequence, &log).await?;
+        #[cfg(test)]
+        self.replay_moves_if_planted().await;
         self.restart_log(&stretches, last, &log, checkpoint.epoch).await
+    }
+
+    /// The planted bug: moves take effect without the checkpoint that they belong to, over whatever was written since.
+    #[cfg(test)]
+    async fn replay_moves_if_planted(self: &Rc<Self>) {
+        if !self.engine.has(crate::engine::Plant::ReplayMoves) {
+            return;
+        }
+        let moves: Vec<Rc<Segment>> =
+            self.all_segments().into_iter().filter(|s| s.stream == Stream::Moves).collect();
+        for segment in moves {
+            let mut scanner = Scanner::new(self, &segment, false);
+            let mut row = 0;
+            while row < segment.rows {
+                let Some(found) = scanner.batch_at(row).await else {
+                    row += 1;
+                    continue;
+                };
+                row += found.header.rows;
+                for block in found.blocks {
+                    let entry = MapEntry { place: block.place, checksum: block.checksum };
+                    if self.load_leaf(leaf_of(block.lun_block), true).await.is_ok() {
+                        self.apply(Change::Map { lun_block: block.lun_block, entry });
+                    }
+                }
+            }
+        }
     }
 
     /// Deletes what an attempt at recovery opened that did not finish.

@@ -118,6 +118,24 @@ impl Segment {
         *self.release.borrow_mut() = slabs.collect();
     }
 
+    /// For a planted bug: others may write to the slabs at once.
+    #[cfg(test)]
+    pub(crate) fn give_away(&self) {
+        for column in &self.columns {
+            if let Some(drive) = column.live() {
+                let garbage = vds_io::Buffer::copy_of(&[0xA5; 200 * vds_format::BLOCK_BYTES]);
+                let drive = Rc::clone(drive);
+                let block = drive.slab_block(column.record.slab);
+                let Some(engine) = self.engine.upgrade() else { continue };
+                let write = async move {
+                    // Whoever got the slab writes to it.
+                    let _ = drive.write(block, Arc::new(garbage)).await;
+                };
+                engine.world.spawn.spawn("new owner", Box::pin(write));
+            }
+        }
+    }
+
     /// The catalog names this segment with other columns now; slabs that it no longer names are free once nobody reads
     /// them here.
     pub(crate) fn retire_columns_not_in(&self, record: &SegmentRecord) {

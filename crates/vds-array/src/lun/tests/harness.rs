@@ -1,6 +1,6 @@
 //! One array with one LUN on simulated drives: made, crashed, opened again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use vds_format::{
@@ -14,7 +14,7 @@ use vds_sim::{CrashMode, Sim, SimDisks};
 
 use crate::catalog::{self, Catalog, NewArray, OpenOptions};
 use crate::drive::Drive;
-use crate::engine::Engine;
+use crate::engine::{Engine, Plant};
 use crate::layout::{self, Needs};
 use crate::lun::{Lun, LunHandle};
 
@@ -111,6 +111,8 @@ pub(super) struct Machine {
     pub(super) layout: Layout,
     pub(super) model: Rc<RefCell<LunModel>>,
     pub(super) extra_drives: u16,
+    /// A bug that every life has.
+    pub(super) plant: Cell<Option<Plant>>,
 }
 
 /// The service while it lives.
@@ -133,7 +135,7 @@ impl Machine {
             disks.add(&format!("d{drive}"), 64 * MIB);
         }
         let model = Rc::new(RefCell::new(LunModel::new(seed, layout.size_bytes)));
-        Self { sim, disks, layout, model, extra_drives }
+        Self { sim, disks, layout, model, extra_drives, plant: Cell::new(None) }
     }
 
     fn drive_count(&self) -> u16 {
@@ -202,6 +204,7 @@ impl Machine {
 
     async fn start(&self, world: World, catalog: Rc<Catalog>, drives: Vec<Rc<Drive>>) -> Life {
         let engine = Engine::new(world, catalog.array(), catalog, drives);
+        engine.plant.set(self.plant.get());
         let lun = Lun::new(&engine, LUN);
         let told = (Rc::downgrade(&engine), Rc::downgrade(&lun));
         engine.catalog.subscribe_expelled(Box::new(move |number| {

@@ -3,4 +3,5 @@
 mod crash;
 mod faults;
 mod harness;
+mod planted;
 mod swarm;

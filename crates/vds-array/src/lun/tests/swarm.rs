@@ -6,6 +6,7 @@ use vds_sim::lun_model::{Mix, Violation};
 use vds_sim::{CrashMode, CutPoint, Effect, Fault, IoKind, Stopped, seeds};
 
 use super::harness::{Layout, Life, MIRROR, MIRROR3, Machine};
+use crate::engine::Plant;
 
 /// The drive that may fail in this part of the run, and what became of it.
 struct Victim {
@@ -14,7 +15,7 @@ struct Victim {
     rotten: bool,
 }
 
-struct Swarm {
+pub(super) struct Swarm {
     machine: Machine,
     victim: std::cell::RefCell<Victim>,
     /// Spare drives not yet used.
@@ -23,9 +24,10 @@ struct Swarm {
 }
 
 impl Swarm {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, plant: Option<Plant>) -> Self {
         let layout: Layout = if seed.is_multiple_of(3) { MIRROR3 } else { MIRROR };
         let machine = Machine::with_extra(seed, layout, 3);
+        machine.plant.set(plant);
         let first = u16::from(layout.copies);
         let number = 1 + u16::try_from(machine.sim.chance().below(first.into())).expect("few");
         Self {
@@ -99,7 +101,7 @@ impl Swarm {
         *self.victim.borrow_mut() = Victim { number: spare, gone: false, rotten: false };
     }
 
-    fn run(&self) {
+    pub(super) fn run(&self) {
         let machine = &self.machine;
         let mut made = false;
         for life in 0..4 {
@@ -133,6 +135,6 @@ impl Swarm {
 #[test]
 fn one_copy_may_do_anything() {
     for seed in seeds(60) {
-        Swarm::new(seed).run();
+        Swarm::new(seed, None).run();
     }
 }
