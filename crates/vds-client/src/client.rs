@@ -24,6 +24,8 @@ use crate::{ClientError, Pending, StreamEvent};
 const SENDS_MAX: u32 = 3;
 /// How long to let the service come back before a request is sent again.
 const RESEND_AFTER: Duration = Duration::from_millis(300);
+/// How long any answer may take that is not waited for on purpose: the door may look at slow drives.
+const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 const JSON: &str = "application/json";
 
 /// A client of one service. Cheap to clone; holds no connection.
@@ -55,8 +57,19 @@ impl Client {
         path: &str,
         query: &impl Serialize,
     ) -> Result<T, ClientError> {
+        self.get_within(path, query, ANSWER_WITHIN).await
+    }
+
+    /// As [`Client::get`], for a question whose answer may take this long.
+    pub(crate) async fn get_within<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        within: Duration,
+    ) -> Result<T, ClientError> {
         let path = with_query(path, query);
-        let answer = transport::exchange(&self.socket, ask(Method::GET, path.clone())).await?;
+        let ask = ask(Method::GET, path.clone());
+        let answer = transport::exchange(&self.socket, ask, within).await?;
         read(&path, &answer)
     }
 
@@ -99,7 +112,7 @@ impl Client {
     ) -> Result<T, ClientError> {
         let mut ask = ask(Method::POST, path.to_owned());
         ask.body = Some(to_bytes(body));
-        let answer = transport::exchange(&self.socket, ask).await?;
+        let answer = transport::exchange(&self.socket, ask, ANSWER_WITHIN).await?;
         read(path, &answer)
     }
 
@@ -108,7 +121,8 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn act<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let answer = transport::exchange(&self.socket, ask(Method::POST, path.to_owned())).await?;
+        let ask = ask(Method::POST, path.to_owned());
+        let answer = transport::exchange(&self.socket, ask, ANSWER_WITHIN).await?;
         read(path, &answer)
     }
 
@@ -144,7 +158,7 @@ impl Client {
             let mut ask = ask(method.clone(), path.to_owned());
             ask.headers.push((IDEMPOTENCY_KEY_HEADER, key.to_owned()));
             ask.body = body.map(to_bytes);
-            match transport::exchange(&self.socket, ask).await {
+            match transport::exchange(&self.socket, ask, ANSWER_WITHIN).await {
                 Err(ClientError::Broken { .. }) if sends < SENDS_MAX => sends += 1,
                 // It broke before, so the service may be restarting and know the key afterwards.
                 Err(ClientError::Unreachable { .. }) if (2..SENDS_MAX).contains(&sends) => {

@@ -32,6 +32,14 @@ pub enum ClientError {
         /// What happened to it.
         source: hyper::Error,
     },
+    /// The service took the request and is silent. What was asked for may have been done.
+    #[error("the service on {} has not answered for {waited_s} s", socket.display())]
+    Silent {
+        /// Its socket.
+        socket: PathBuf,
+        /// How long it had.
+        waited_s: u64,
+    },
     /// The service refused. Nothing was changed.
     #[error("{body}")]
     Refused {
@@ -74,7 +82,9 @@ impl ClientError {
     /// The result to report.
     pub fn result(&self) -> HResult {
         match self {
-            Self::Unreachable { .. } | Self::Broken { .. } => HResult::VDSX_E_SERVICE_UNREACHABLE,
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Silent { .. } => {
+                HResult::VDSX_E_SERVICE_UNREACHABLE
+            }
             Self::Denied { .. } => HResult::E_ACCESSDENIED,
             Self::Refused { body, .. } => body.result(),
             Self::NotUnderstood { .. } | Self::AnswerTooLong { .. } => {

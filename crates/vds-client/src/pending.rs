@@ -106,26 +106,19 @@ impl Pending {
         let wait_ms = u64::try_from(within.as_millis()).unwrap_or(WAIT_MS_MAX).min(WAIT_MS_MAX);
         let query = WaitQuery { wait_ms: Some(wait_ms), seen_version: seen };
         let path = path::operation(self.id());
+        let answer_within = Duration::from_millis(wait_ms) + ANSWER_SLACK;
         let mut away_since: Option<Instant> = None;
         loop {
-            let asked = self.client.get(&path, &query);
-            let answer = tokio::time::timeout(Duration::from_millis(wait_ms) + ANSWER_SLACK, asked);
-            match answer.await {
-                Ok(Err(error)) if error.is_away() => {
+            match self.client.get_within(&path, &query, answer_within).await {
+                Err(error) if error.is_away() => {
                     if away_since.get_or_insert_with(Instant::now).elapsed() > AWAY_MAX {
                         return Err(error);
                     }
                 }
-                Ok(other) => return other,
-                Err(_) => return Err(self.hangs()),
+                other => return other,
             }
             tokio::time::sleep(AWAY_PAUSE).await;
         }
-    }
-
-    fn hangs(&self) -> ClientError {
-        let socket = self.client.socket().to_owned();
-        ClientError::Unreachable { socket, source: std::io::ErrorKind::TimedOut.into() }
     }
 }
 

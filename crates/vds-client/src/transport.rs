@@ -1,6 +1,7 @@
 //! HTTP/1.1 over the Unix socket: one connection for each request, so that nothing is ever reused stale.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -65,14 +66,23 @@ pub(crate) async fn open(socket: &Path, ask: Ask) -> Result<Response<Incoming>, 
     sender.send_request(request).await.map_err(broken)
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request and reads the whole answer, which may take this long.
 ///
 /// # Errors
-/// As [`open`]; [`ClientError::AnswerTooLong`].
-pub(crate) async fn exchange(socket: &Path, ask: Ask) -> Result<Answer, ClientError> {
-    let response = open(socket, ask).await?;
-    let status = response.status().as_u16();
-    Ok(Answer { status, body: read_body(response.into_body()).await? })
+/// As [`open`]; [`ClientError::AnswerTooLong`], [`ClientError::Silent`].
+pub(crate) async fn exchange(
+    socket: &Path,
+    ask: Ask,
+    within: Duration,
+) -> Result<Answer, ClientError> {
+    let answered = async {
+        let response = open(socket, ask).await?;
+        let status = response.status().as_u16();
+        Ok(Answer { status, body: read_body(response.into_body()).await? })
+    };
+    tokio::time::timeout(within, answered).await.unwrap_or_else(|_| {
+        Err(ClientError::Silent { socket: socket.to_owned(), waited_s: within.as_secs() })
+    })
 }
 
 /// Reads a body to its end.
