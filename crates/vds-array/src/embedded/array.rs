@@ -231,9 +231,10 @@ impl Array {
         let entries: Vec<Entry> = self.luns.borrow().values().cloned().collect();
         let mut again = Vec::new();
         for entry in entries {
-            entry.lun.reload_segments();
             if entry.lun.readiness() == Readiness::Failed {
                 again.push(entry.lun.number);
+            } else {
+                entry.lun.reload_segments();
             }
         }
         self.engine.space_changed.notify();
@@ -257,13 +258,15 @@ impl Array {
             None => return,
             Some(record) => (record.id, record.reason.clone()),
         };
-        let drive = self.engine.drives.borrow().get(&number).cloned();
+        let drive = self.engine.drives.borrow_mut().remove(&number);
         if let Some(drive) = drive {
             drive.lose(DiskError::new(DiskErrorKind::Gone, reason));
         }
         let entries: Vec<Entry> = self.luns.borrow().values().cloned().collect();
         for entry in entries {
             entry.lun.leave_drive(number);
+            // So that nobody keeps the lost drive open.
+            entry.lun.reload_segments();
         }
         let mut events = vec![of_drive(id, Change::Modify)];
         events.extend(self.luns_on(number).iter().map(|lun| of_lun(lun.id, Change::Modify)));
@@ -348,8 +351,12 @@ async fn recover(
         let next = queue.borrow_mut().pop_front();
         let entry = array.upgrade().and_then(|array| array.entry(next?));
         if let Some(entry) = entry {
-            // What went wrong is logged there and shown by the LUN's status.
-            let _ = entry.lun.recover().await;
+            if entry.lun.readiness() == Readiness::Failed {
+                entry.lun.revive().await;
+            } else {
+                // What went wrong is logged there and shown by the LUN's status.
+                let _ = entry.lun.recover().await;
+            }
             told.borrow_mut().push(of_lun(entry.lun.id, Change::Modify));
         }
         let done = queue.borrow().is_empty();

@@ -83,19 +83,6 @@ impl Array {
         }
         self.engine.space.borrow_mut().reserve(number, &[]);
         self.transitions.borrow_mut().remove(&number);
-        self.made_by.borrow_mut().retain(|object, _| self.exists(*object));
-    }
-
-    /// Whether the catalog has an object that an operation made.
-    fn exists(&self, object: ObjectRef) -> bool {
-        let state = self.state();
-        match object {
-            ObjectRef::Lun(id) => state.luns.values().any(|lun| lun.id == id),
-            ObjectRef::Target(id) => state.targets.values().any(|target| target.id == id),
-            ObjectRef::Portal(id) => state.portals.values().any(|portal| portal.id == id),
-            ObjectRef::Drive(id) => state.drives.values().any(|drive| drive.id == id),
-            _ => true,
-        }
     }
 
     pub(super) fn prepare_extend_lun(

@@ -17,6 +17,7 @@ use super::run::{Prepared, abandon, operation_record};
 use super::shared::{of_drive, of_lun};
 use crate::catalog::{CatalogError, inspect, wipe_superblocks};
 use crate::drive::Drive;
+use crate::lun::Readiness;
 
 /// How a drive that is to join is opened.
 pub(super) fn open_mode(wipe: &Wipe) -> OpenMode {
@@ -139,10 +140,25 @@ impl Array {
         self.released(driver, id).await;
     }
 
+    /// Lets go of a drive that is lost: whatever was being appended to on it is given up.
+    async fn let_go(&self, drive: DriveNo) {
+        for lun in self.luns_on(drive) {
+            let Some(entry) = self.entry(lun.number) else { continue };
+            if entry.lun.readiness() == Readiness::Ready
+                && let Err(error) = entry.lun.checkpoint().await
+            {
+                tracing::debug!(lun = %lun.number, ?error, "no checkpoint");
+            }
+            entry.lun.reload_segments();
+        }
+    }
+
     /// The end of a removal whose drive is gone from the catalog.
     pub(super) async fn released(self: &Rc<Self>, driver: &OperationDriver, id: DriveId) {
         let end = End::success(Output::Done(OutputType::RemoveDrive));
-        self.end(driver, end, vec![of_drive(id, Change::Depart)]).await;
+        let events = vec![of_drive(id, Change::Depart)];
+        self.forget_makers(&events);
+        self.end(driver, end, events).await;
     }
 
     pub(super) async fn add_drive(self: &Rc<Self>, driver: &OperationDriver, drive: &NewDrive) {
@@ -251,7 +267,12 @@ impl Array {
         number: DriveNo,
         path: &str,
     ) -> Result<Vec<vds_model::Notification>, Refusal> {
-        let disk = self.shared.source.open(path, OpenMode::Member).await;
+        let mut disk = self.shared.source.open(path, OpenMode::Member).await;
+        if disk.as_ref().is_err_and(|error| error.kind == DiskErrorKind::InUse) {
+            // Perhaps it is ours still.
+            self.let_go(number).await;
+            disk = self.shared.source.open(path, OpenMode::Member).await;
+        }
         let disk = disk.map_err(|error| of_disk(&error))?;
         let copy = inspect(Rc::clone(&disk))
             .await

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use futures_util::FutureExt as _;
 use vds_format::Record;
 use vds_io::LocalFuture;
-use vds_model::{HResult, Notification};
+use vds_model::{Change, HResult, Notification};
 use vds_operation::{
     End, ObjectRef, Operation, OperationDriver, OperationError, OperationRecord, Output,
     PreparedEnd, Signal,
@@ -189,6 +189,7 @@ impl Array {
             return self.fail(driver, of_catalog(&error)).await;
         }
         apply(self);
+        self.forget_makers(&events);
         if exports {
             self.shared.exports_change();
         }
@@ -252,11 +253,34 @@ impl Array {
         records
     }
 
-    /// Remembers which operation made an object.
+    /// Objects that depart were made by nobody any more.
+    pub(super) fn forget_makers(&self, events: &[Notification]) {
+        for event in events.iter().filter(|event| event.change() == Change::Depart) {
+            let gone = event.subject().id_bytes();
+            self.made_by.borrow_mut().retain(|object, _| object.id_bytes() != gone);
+        }
+    }
+
+    /// Remembers which operation made an object, as long as there is one.
     pub(super) fn note_maker(&self, operation: &Operation) {
         let object: Option<ObjectRef> = operation.status().output().and_then(|it| it.object());
-        if let Some(object) = object {
+        if let Some(object) = object.filter(|object| self.exists(*object)) {
             self.made_by.borrow_mut().insert(object, operation.id());
+        }
+    }
+}
+
+impl Array {
+    /// Whether the catalog has an object that an operation made.
+    fn exists(&self, object: ObjectRef) -> bool {
+        let state = self.state();
+        match object {
+            ObjectRef::Lun(id) => state.luns.values().any(|lun| lun.id == id),
+            ObjectRef::Target(id) => state.targets.values().any(|target| target.id == id),
+            ObjectRef::Portal(id) => state.portals.values().any(|portal| portal.id == id),
+            ObjectRef::Drive(id) => state.drives.values().any(|drive| drive.id == id),
+            ObjectRef::Subsystem(id) => id == self.id,
+            _ => false,
         }
     }
 }
