@@ -66,6 +66,17 @@ impl Arguments {
         Ok(values.pop())
     }
 
+    /// Takes all that is left: what stands without a name.
+    ///
+    /// # Errors
+    /// When something that looks like a name is left.
+    pub(crate) fn rest(self) -> Result<Vec<String>> {
+        match self.left.iter().find(|argument| argument.starts_with("--")) {
+            None => Ok(self.left),
+            Some(argument) => bail!("`{argument}` is not understood"),
+        }
+    }
+
     /// Ends the taking.
     ///
     /// # Errors
@@ -90,6 +101,9 @@ mod tests {
         assert_eq!(arguments.values::<u32>("--a").unwrap(), [1, 2]);
         assert_eq!(arguments.value::<u32>("--a").unwrap(), None);
         assert!(arguments.end().is_err());
+        let paths = |given: &str| Arguments::new(&[given.to_owned()]).rest();
+        assert_eq!(paths("rest").unwrap(), ["rest"]);
+        assert!(paths("--rest").is_err());
     }
 
     #[test]

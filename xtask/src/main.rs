@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod iscsi_suite;
 mod process;
+mod read_image;
 mod rust_text;
 mod test;
 mod tidy;
@@ -26,6 +27,9 @@ cargo xtask CHORE
   iscsi-suite --url URL [--url URL2] [--only SUITE[.TEST]] [--limit SECONDS] [--restart COMMAND] [--renew]
         libiscsi's conformance suite, each test in a process of its own, compared with tests/iscsi-baseline.tsv;
         overwrites the LUN
+  read-image DIR|FILE... [--summary] [--secrets]
+        prints every field on the drives of an array, by docs/on-disk.md alone, and fails if anything does not fit;
+        of a folder, its *.img and *.img.gz; CHAP secrets are shown by --secrets only
   bench [iscsi|modelled] [--check] [OPTION ...]
         measurements, each beside its limit: over iSCSI against tgt, the engine on modelled drives; `bench iscsi --help`
   tidy
@@ -62,6 +66,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "ci" => ci::run(&root, &Options::parse(rest)?),
         "test" => test::run(&root, &Options::parse(rest)?),
         "iscsi-suite" => iscsi_suite::run(&root, &iscsi_suite::Options::parse(rest)?),
+        "read-image" => read_image::run(&read_image::Options::parse(rest)?),
         "tidy" => {
             rest.end()?;
             tidy::run(&root)?;
