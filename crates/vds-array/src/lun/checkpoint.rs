@@ -380,7 +380,7 @@ impl Lun {
     }
 
     /// Marks every page that lies in `segment` for rewriting.
-    async fn dirty_pages_of(self: &Rc<Self>, segment: &Rc<Segment>) {
+    pub(super) async fn dirty_pages_of(self: &Rc<Self>, segment: &Rc<Segment>) {
         for row in 0..segment.rows {
             let place = Place::new(segment.number, 0, row, segment.rows);
             let mut found = None;
@@ -394,17 +394,22 @@ impl Lun {
                 }
             }
             let Some(page) = found else { continue };
-            let leaf = page.index * (vds_format::MAP_FANOUT as u64).pow(u32::from(page.level));
-            // Loads the page and what is above it; harmless if the tree no longer has it there.
-            if self.map.borrow().level_count() <= page.level
-                || self.load_leaf(leaf, false).await.is_err()
-            {
-                continue;
-            }
-            let mut map = self.map.borrow_mut();
-            if map.lies_at(page.level, page.index, place) && map.has_page(page.level, page.index) {
-                map.mark_page_dirty(page.level, page.index);
-            }
+            self.dirty_page(&page, place).await;
+        }
+    }
+
+    /// Marks a page for rewriting if it is the one in force.
+    pub(super) async fn dirty_page(self: &Rc<Self>, page: &MapPage, place: Place) {
+        let leaf = page.index * (vds_format::MAP_FANOUT as u64).pow(u32::from(page.level));
+        // Loads the page and what is above it; harmless if the tree no longer has it there.
+        if self.map.borrow().level_count() <= page.level
+            || self.load_leaf(leaf, false).await.is_err()
+        {
+            return;
+        }
+        let mut map = self.map.borrow_mut();
+        if map.lies_at(page.level, page.index, place) && map.has_page(page.level, page.index) {
+            map.mark_page_dirty(page.level, page.index);
         }
     }
 }

@@ -133,7 +133,10 @@ impl Lun {
     }
 
     /// Moves everything live out of a segment. Blocks that cannot be read stay where they are.
-    async fn clean_segment(self: &Rc<Self>, segment: &Rc<Segment>) -> Result<(), MoveError> {
+    pub(super) async fn clean_segment(
+        self: &Rc<Self>,
+        segment: &Rc<Segment>,
+    ) -> Result<(), MoveError> {
         let mut scanner = Scanner::new(self, segment, true);
         let mut row = 0;
         let mut moves: Vec<Move> = Vec::new();

@@ -184,6 +184,26 @@ impl Map {
         level < self.level_count() && self.written_form(level, index).place == place
     }
 
+    /// What pages in memory name: level of the page that names it, index of what it names, place; the root comes last.
+    #[cfg(test)]
+    pub(crate) fn entries_in_memory(&self) -> Vec<(u8, u64, Place)> {
+        let mut found = Vec::new();
+        for (level, pages) in self.levels.iter().enumerate() {
+            let level = u8::try_from(level).expect("few levels");
+            for (index, page) in pages {
+                for (slot, entry) in page.entries.iter().enumerate() {
+                    if !entry.place.is_nowhere() {
+                        found.push((level, index * FANOUT + slot as u64, entry.place));
+                    }
+                }
+            }
+        }
+        if !self.root.place.is_nowhere() {
+            found.push((self.level_count(), 0, self.root.place));
+        }
+        found
+    }
+
     /// Every place that pages in memory name, and the root's.
     #[cfg(test)]
     pub(crate) fn places_in_memory(&self) -> Vec<Place> {

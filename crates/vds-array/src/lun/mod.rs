@@ -19,6 +19,7 @@ mod ranges;
 mod read;
 mod recovery;
 mod scan;
+mod scrub;
 mod segment;
 mod serve;
 #[cfg(test)]
@@ -280,6 +281,37 @@ impl Lun {
             // The reason of a failure is logged where it is found, and shown as the LUN's status.
             let _ = self.recover().await;
         }
+    }
+
+    /// The blocks of a drive that hold something live, and what.
+    #[cfg(test)]
+    pub(crate) fn live_blocks_on(
+        &self,
+        number: vds_format::DriveNo,
+    ) -> BTreeMap<u64, crate::engine::DamagedThing> {
+        use crate::engine::DamagedThing;
+        let mut found = BTreeMap::new();
+        let map = self.map.borrow();
+        for (level, index, place) in map.entries_in_memory() {
+            let what = match level {
+                0 => DamagedThing::Data { lun: self.number, lun_block: index },
+                _ => DamagedThing::MapPage { lun: self.number },
+            };
+            let Some(segment) = self.segment(place.segment()) else { continue };
+            let (data_column, row) = place.column_and_row(segment.rows);
+            for column in &segment.columns {
+                let here = u32::from(column.record.data_column) == data_column;
+                if let Some(drive) = column.live()
+                    && here
+                    && drive.number == number
+                {
+                    found.insert(column.block(drive, row), what);
+                    let label = drive.slab_block(column.record.slab);
+                    found.insert(label, DamagedThing::Label { lun: self.number });
+                }
+            }
+        }
+        found
     }
 
     /// Live counts agree with what the map in memory shows, and everything it names is in use.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use vds_format::{BatchEntry, BatchHeader, Place, batch_positions, data_checksum};
+use vds_format::{BatchEntry, BatchHeader, DriveNo, Place, batch_positions, data_checksum};
 use vds_io::Buffer;
 
 use super::{Lun, Segment};
@@ -36,6 +36,8 @@ pub(super) struct Found {
     pub(super) blocks: Vec<FoundBlock>,
     /// Every live column holds header and data as it should.
     pub(super) complete: bool,
+    /// Where a copy of the header is wrong: drive and block.
+    pub(super) wrong_headers: Vec<(DriveNo, u64)>,
 }
 
 /// A data block of a batch.
@@ -45,6 +47,8 @@ pub(super) struct FoundBlock {
     pub(super) place: Place,
     /// The bytes, if some copy verifies.
     pub(super) data: Option<Vec<u8>>,
+    /// Where a copy is wrong: drive and block.
+    pub(super) wrong: Vec<(DriveNo, u64)>,
 }
 
 impl Found {
@@ -62,23 +66,24 @@ impl Scanner {
 
     /// The batch that begins at `row`, if a valid header of this segment stands there.
     pub(super) async fn batch_at(&mut self, row: u32) -> Option<Found> {
-        let (header, checksum, mut complete) = self.header_at(row).await?;
+        let (header, checksum, wrong_headers) = self.header_at(row).await?;
+        let mut complete = wrong_headers.is_empty();
         let mut positions =
             batch_positions(row, header.rows, self.segment.data_columns, self.segment.doubled);
         let mut blocks = Vec::new();
         for entry in &header.entries {
             let BatchEntry::Data { lun_block, checksum } = *entry else { continue };
             let (column, row) = positions.next()?;
-            let (data, everywhere) = self.data_at(column, row, lun_block, checksum).await;
-            complete &= everywhere;
+            let (data, wrong) = self.data_at(column, row, lun_block, checksum).await;
+            complete &= wrong.is_empty();
             let place = Place::new(self.segment.number, column, row, self.segment.rows);
-            blocks.push(FoundBlock { lun_block, checksum, place, data });
+            blocks.push(FoundBlock { lun_block, checksum, place, data, wrong });
         }
-        Some(Found { header, checksum, blocks, complete })
+        Some(Found { header, checksum, blocks, complete, wrong_headers })
     }
 
-    /// The header at `row` from any copy; the flag says that every live copy has it.
-    pub(super) async fn header_at(&mut self, row: u32) -> Option<(BatchHeader, u32, bool)> {
+    /// The header at `row` from any copy, and which live copies do not have it.
+    async fn header_at(&mut self, row: u32) -> Option<(BatchHeader, u32, Vec<(DriveNo, u64)>)> {
         let segment = Rc::clone(&self.segment);
         let mut places = vec![(0, row)];
         if segment.doubled {
@@ -110,7 +115,7 @@ impl Scanner {
                 self.lun.engine.report(*drive, *block, what, true);
             }
         }
-        Some((header, checksum, wrong.is_empty()))
+        Some((header, checksum, wrong))
     }
 
     fn is_ours(&self, header: &BatchHeader, row: u32) -> bool {
@@ -122,14 +127,14 @@ impl Scanner {
             && header.rows <= self.segment.rows - row
     }
 
-    /// A data block from any copy; the flag says that every live copy has it.
+    /// A data block from any copy, and which live copies do not have it.
     async fn data_at(
         &mut self,
         column: u32,
         row: u32,
         lun_block: u64,
         checksum: u32,
-    ) -> (Option<Vec<u8>>, bool) {
+    ) -> (Option<Vec<u8>>, Vec<(DriveNo, u64)>) {
         let segment = Rc::clone(&self.segment);
         let mut data = None;
         let mut wrong = Vec::new();
@@ -150,7 +155,7 @@ impl Scanner {
                 self.lun.engine.report(*drive, *block, what, data.is_some());
             }
         }
-        (data, wrong.is_empty())
+        (data, wrong)
     }
 
     /// One block of one column, through its window.

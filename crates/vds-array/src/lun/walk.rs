@@ -124,7 +124,7 @@ impl Lun {
     }
 
     /// Seals what is being appended to, so that everything can be walked; new segments follow the LUN's record as it is now.
-    async fn roll(self: &Rc<Self>) -> Result<(), WalkError> {
+    pub(super) async fn roll(self: &Rc<Self>) -> Result<(), WalkError> {
         drop(self.hold().await);
         self.checkpoint().await.map_err(|_| WalkError::Unavailable)?;
         // The map segments that this very checkpoint wrote to are sealed by the next.

@@ -2,6 +2,7 @@
 
 mod crash;
 mod faults;
+mod flips;
 mod harness;
 mod planted;
 mod swarm;

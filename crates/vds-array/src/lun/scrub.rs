@@ -1,0 +1,188 @@
+//! Reading everything there is, on every copy, before it is needed.
+
+use std::rc::Rc;
+
+use vds_format::{Label, MapEntry, MapPage, Place, SegmentState, Stream};
+
+use super::map::leaf_of;
+use super::moves::Move;
+use super::scan::{Found, Scanner};
+use super::walk::{WalkError, WalkProgress};
+use super::{Lun, Readiness, Segment};
+use crate::engine::DamagedThing;
+
+/// What a scrub found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scrubbed {
+    /// Blocks and structures with a wrong copy.
+    pub(crate) damaged: u64,
+    /// Of those, the ones with no right copy left.
+    pub(crate) lost: u64,
+}
+
+impl Lun {
+    /// Reads every copy of every live block, page, header and label; what is wrong is reported and, where a right copy is left,
+    /// placed anew.
+    ///
+    /// # Errors
+    /// [`WalkError`]; what was found until then was reported.
+    pub(crate) async fn scrub(
+        self: &Rc<Self>,
+        progress: &WalkProgress,
+    ) -> Result<Scrubbed, WalkError> {
+        self.roll().await?;
+        let slab = 1_u64 << self.engine.catalog.state().array.slab_shift;
+        let segments: Vec<Rc<Segment>> = self
+            .all_segments()
+            .into_iter()
+            .filter(|segment| segment.state.get() == SegmentState::Sealed)
+            .collect();
+        progress.total_bytes.set(segments.len() as u64 * slab);
+        let mut scrubbed = Scrubbed::default();
+        for segment in segments {
+            if progress.stop.get() || self.readiness() == Readiness::Gone {
+                return Err(WalkError::Stopped);
+            }
+            if self.live_of(segment.number) > 0 {
+                self.scrub_segment(&segment, &mut scrubbed).await;
+            }
+            progress.done_bytes.set(progress.done_bytes.get() + slab);
+            if let Some(step) = &*progress.on_step.borrow() {
+                step(progress.done_bytes.get(), progress.total_bytes.get());
+            }
+        }
+        // What was placed anew counts from here on.
+        self.checkpoint().await.map_err(|_| WalkError::Unavailable)?;
+        Ok(scrubbed)
+    }
+
+    async fn scrub_segment(self: &Rc<Self>, segment: &Rc<Segment>, scrubbed: &mut Scrubbed) {
+        let wrong_labels = self.scrub_labels(segment).await;
+        scrubbed.damaged += wrong_labels;
+        let renew = wrong_labels > 0;
+        if segment.stream == Stream::Map {
+            self.scrub_map(segment, scrubbed).await;
+            if renew {
+                self.dirty_pages_of(segment).await;
+            }
+            return;
+        }
+        let wrong_headers = self.scrub_batches(segment, scrubbed).await;
+        if renew || wrong_headers {
+            // Labels and headers are not rewritten in place: what is live goes elsewhere, and the slab comes free. If
+            // there is no room for that now, the next scrub finds it again.
+            let _ = self.clean_segment(segment).await;
+        }
+    }
+
+    async fn scrub_labels(&self, segment: &Rc<Segment>) -> u64 {
+        let mut wrong = 0;
+        for column in &segment.columns {
+            let Some(drive) = column.live() else { continue };
+            let block = drive.slab_block(column.record.slab);
+            let Ok(bytes) = drive.read(block, 1).await else { continue };
+            let label = Label::decode(bytes.block(0), self.engine.array, block);
+            if !label.is_ok_and(|label| label.segment == segment.number) {
+                let what = DamagedThing::Label { lun: self.number };
+                self.engine.report(drive.number, block, what, true);
+                wrong += 1;
+            }
+        }
+        wrong
+    }
+
+    async fn scrub_map(self: &Rc<Self>, segment: &Rc<Segment>, scrubbed: &mut Scrubbed) {
+        for row in 0..segment.rows {
+            let place = Place::new(segment.number, 0, row, segment.rows);
+            let mut good: Option<MapPage> = None;
+            let mut wrong = Vec::new();
+            for column in segment.readable(0) {
+                let Some(drive) = column.live() else { continue };
+                let block = column.block(drive, row);
+                let page = column.read(row, 1).await.ok().and_then(|buffer| {
+                    MapPage::decode(buffer.block(0), self.engine.array, place).ok()
+                });
+                match page {
+                    Some((page, _)) => good = Some(page),
+                    None => wrong.push((drive.number, block)),
+                }
+            }
+            // A row without a page anywhere was never written, unless the tree still asks for it: then reading it says so.
+            let Some(page) = good else { continue };
+            if !self.map.borrow().lies_at(page.level, page.index, place) {
+                continue;
+            }
+            for (drive, block) in &wrong {
+                let what = DamagedThing::MapPage { lun: self.number };
+                self.engine.report(*drive, *block, what, true);
+            }
+            if !wrong.is_empty() {
+                scrubbed.damaged += 1;
+                self.dirty_page(&page, place).await;
+            }
+        }
+    }
+
+    /// Whether a header is wrong on some copy.
+    async fn scrub_batches(
+        self: &Rc<Self>,
+        segment: &Rc<Segment>,
+        scrubbed: &mut Scrubbed,
+    ) -> bool {
+        let mut scanner = Scanner::new(self, segment, false);
+        let mut row = 0;
+        let mut wrong_headers = false;
+        while row < segment.rows {
+            let Some(found) = scanner.batch_at(row).await else {
+                row += 1;
+                continue;
+            };
+            row += found.header.rows;
+            let live = self.scrub_batch(&found, scrubbed).await;
+            if live && !found.wrong_headers.is_empty() {
+                wrong_headers = true;
+                scrubbed.damaged += 1;
+                for (drive, block) in &found.wrong_headers {
+                    let what = DamagedThing::BatchHeader { lun: self.number };
+                    self.engine.report(*drive, *block, what, true);
+                }
+            }
+        }
+        wrong_headers
+    }
+
+    /// Looks at the live blocks of a batch; whether it has any.
+    async fn scrub_batch(self: &Rc<Self>, found: &Found, scrubbed: &mut Scrubbed) -> bool {
+        let mut any = false;
+        for block in &found.blocks {
+            let from = MapEntry { place: block.place, checksum: block.checksum };
+            let leaf = leaf_of(block.lun_block);
+            if self.load_leaf(leaf, false).await.is_err()
+                || self.map.borrow().lookup(block.lun_block) != from
+            {
+                continue;
+            }
+            any = true;
+            if block.wrong.is_empty() {
+                continue;
+            }
+            scrubbed.damaged += 1;
+            let what = DamagedThing::Data { lun: self.number, lun_block: block.lun_block };
+            for (drive, at) in &block.wrong {
+                self.engine.report(*drive, *at, what, block.data.is_some());
+            }
+            let Some(data) = block.data.clone() else {
+                scrubbed.lost += 1;
+                continue;
+            };
+            if !self.map.borrow().has_leaf(leaf) {
+                continue;
+            }
+            self.map.borrow_mut().pin(leaf);
+            // Without room the copy stays wrong, as reported; reading goes to the right one.
+            let _ = self.place_anew(vec![Move { lun_block: block.lun_block, from, data }]).await;
+            self.map.borrow_mut().unpin(leaf);
+        }
+        any
+    }
+}
