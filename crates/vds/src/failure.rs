@@ -158,7 +158,7 @@ impl Failure {
             Self::Client(ClientError::Denied { .. }) => {
                 "Run as root, or as a member of the group vds.".to_owned()
             }
-            Self::Client(ClientError::Broken { .. }) => {
+            Self::Client(ClientError::Broken { .. } | ClientError::Silent { .. }) => {
                 "See `vds operation list` for what was started.".to_owned()
             }
             Self::Client(ClientError::Refused { body, .. })

@@ -103,7 +103,6 @@ fn phase(operation: &Operation) -> String {
     let state = match operation.state {
         OperationState::Paused => "paused",
         OperationState::Cancelling => "cancelling",
-        OperationState::Queued => "queued",
         _ => "",
     };
     let waits = operation.waits_for.as_deref().map(|what| format!("waits for {}", shown(what)));

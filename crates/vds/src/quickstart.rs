@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use vds_api::{AddPortal, CreateLun, CreateSubsystem, Lun, NewDrive, Portal, TargetChoice};
-use vds_client::{Client, ClientError, Pending};
-use vds_model::{Bytes, HResult};
+use vds_api::{AddPortal, CreateLun, CreateSubsystem, Lun, NewDrive, Operation, TargetChoice};
+use vds_client::{Client, Pending};
+use vds_model::Bytes;
 
 use crate::failure::{Failure, complain};
 use crate::output::{self, size};
@@ -72,8 +72,9 @@ pub(crate) async fn prepare(directory: &Path, socket: &Path) -> Result<(), Failu
         let body = CreateSubsystem { name, drives, provider: None };
         succeed(client.create_subsystem(&body).await?).await?;
     }
-    if !client.portals().await?.iter().any(is_listening) {
-        add_portal(&client).await?;
+    let mut listening = listening(&client).await?;
+    if listening.is_empty() {
+        listening = add_portal(&client).await?;
     }
     let mut luns = client.luns().await?;
     if luns.is_empty() {
@@ -90,60 +91,67 @@ pub(crate) async fn prepare(directory: &Path, socket: &Path) -> Result<(), Failu
         luns = client.luns().await?;
     }
     let drives = client.drives().await?.len();
-    output::raw(&greeting(directory, socket, drives, &luns))
+    output::raw(&greeting(directory, socket, drives, &luns, &listening))
 }
 
-fn is_listening(portal: &Portal) -> bool {
-    portal.status == "online"
+/// The addresses at which initiators find the array now.
+async fn listening(client: &Client) -> Result<Vec<String>, Failure> {
+    let portals = client.portals().await?.into_iter().filter(|portal| portal.status == "online");
+    Ok(portals.map(|portal| portal.announce.unwrap_or(portal.listen)).collect())
 }
 
-/// A free port is taken where the usual one is not to be had.
-async fn add_portal(client: &Client) -> Result<(), Failure> {
-    let mut refusal = None;
+/// Adds a portal that listens; a free port is taken where the usual one is not to be had.
+async fn add_portal(client: &Client) -> Result<Vec<String>, Failure> {
     for listen in ADDRESSES {
         let body = AddPortal { listen: listen.to_owned(), ..AddPortal::default() };
-        let is_taken = |result| result == HResult::VDSX_E_LISTEN_FAILED;
-        match client.add_portal(&body).await {
-            Ok(pending) => match succeed(pending).await {
-                Err(failure) if is_taken(failure.result()) => refusal = Some(failure),
-                other => return other,
-            },
-            Err(ClientError::Refused { body, status }) if is_taken(body.result()) => {
-                refusal = Some(ClientError::Refused { body, status }.into());
-            }
-            Err(error) => return Err(error.into()),
+        let operation = succeed(client.add_portal(&body).await?).await?;
+        let listening = listening(client).await?;
+        if !listening.is_empty() {
+            return Ok(listening);
+        }
+        if let Some(id) = operation.made("portal") {
+            succeed(client.remove_portal(id).await?).await?;
         }
     }
-    refusal.map_or(Ok(()), Err)
+    Ok(Vec::new())
 }
 
 /// Waits for a good end, with a bar.
-async fn succeed(pending: Pending) -> Result<(), Failure> {
+async fn succeed(pending: Pending) -> Result<Operation, Failure> {
     let operation = wait::with_bar(pending).await?;
-    Failure::of_operation(&operation).map_or(Ok(()), Err)
+    Failure::of_operation(&operation).map_or(Ok(operation), Err)
 }
 
 /// What to paste, and where to go on.
-fn greeting(directory: &Path, socket: &Path, drives: usize, luns: &[Lun]) -> String {
+fn greeting(
+    directory: &Path,
+    socket: &Path,
+    drives: usize,
+    luns: &[Lun],
+    listening: &[String],
+) -> String {
     let mut text = format!("\nThe array is ready: {drives} drives in {}.\n", directory.display());
+    let mut first: Option<Reach<'_>> = None;
     for lun in luns {
         let name = output::shown(&lun.name);
         let _ = writeln!(text, "\n  LUN {name}: {}, {}", lun.lun_type, size(lun.size_bytes));
-        for url in lun.addresses.iter().flat_map(|address| &address.urls) {
-            let _ = writeln!(text, "    {url}");
+        for reach in reaches(lun, listening) {
+            let _ = writeln!(text, "    {}", reach.url);
+            first.get_or_insert(reach);
         }
     }
-    let address = luns.iter().flat_map(|lun| &lun.addresses).find(|one| !one.urls.is_empty());
-    if let Some(address) = address {
-        let (url, portal) = (&address.urls[0], &address.portals[0]);
-        let iqn = &address.iscsi_name;
-        let _ = write!(
-            text,
-            "\nReach it (Debian: libiscsi-bin, qemu-utils with qemu-block-extra, open-iscsi):\n\
-             \x20 iscsi-inq {url}\n\
-             \x20 qemu-img info {url}\n\
-             \x20 iscsiadm -m discovery -t sendtargets -p {portal} && iscsiadm -m node -T {iqn} -p {portal} --login\n"
-        );
+    match first {
+        Some(Reach { url, portal, iqn }) => {
+            let _ = write!(
+                text,
+                "\nReach it (Debian: libiscsi-bin, qemu-utils with qemu-block-extra, open-iscsi):\n\
+                 \x20 iscsi-inq {url}\n\
+                 \x20 qemu-img info {url}\n\
+                 \x20 iscsiadm -m discovery -t sendtargets -p {portal} && \
+                 iscsiadm -m node -T {iqn} -p {portal} --login\n"
+            );
+        }
+        None => text.push_str("\nNo host reaches a LUN now: see `vds portal list`.\n"),
     }
     let vds = std::env::args().next().unwrap_or_else(|| "vds".to_owned());
     let _ = write!(
@@ -153,8 +161,28 @@ fn greeting(directory: &Path, socket: &Path, drives: usize, luns: &[Lun]) -> Str
          \x20 {vds} status\n\
          \x20 {vds} lun create second --type stripe --size 500MiB --plan\n\
          \x20 {vds} --help\n\
-         \nOnly this machine reaches it. Ctrl-C stops it; the next start finds everything again.\n",
-        socket.display()
+         \nIt listens on {}. Ctrl-C stops it; the next start finds everything again.\n",
+        socket.display(),
+        if listening.is_empty() { "nothing".to_owned() } else { listening.join(", ") }
     );
     text
+}
+
+/// One way to a LUN.
+struct Reach<'a> {
+    url: &'a str,
+    portal: &'a str,
+    iqn: &'a str,
+}
+
+/// The ways to a LUN through portals that listen.
+fn reaches<'a>(lun: &'a Lun, listening: &'a [String]) -> impl Iterator<Item = Reach<'a>> {
+    lun.addresses.iter().flat_map(move |address| {
+        let ways = address.urls.iter().zip(&address.portals);
+        ways.filter(|(_, portal)| listening.contains(portal)).map(|(url, portal)| Reach {
+            url,
+            portal,
+            iqn: &address.iscsi_name,
+        })
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::program::{Ran, command, run_on};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Polls until `condition` gives something.
 #[track_caller]
@@ -36,29 +37,33 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `vds serve` with these arguments; its output goes to files in the directory, its socket is there too.
+    /// Starts `vds serve` with these arguments and waits until it says that it is ready; its output goes to files in the
+    /// directory, its socket is there too.
     #[track_caller]
     pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
-        let daemon = Self::spawn(directory, arguments);
-        wait_until("an answer on the socket", || {
-            let ran = run_on(&daemon.socket, &["status"]);
-            assert!(ran.code == 0 || ran.code == 5, "{ran:#?}\n{}", daemon.log());
-            (ran.code == 0).then_some(())
-        });
-        daemon
-    }
-
-    fn spawn(directory: &Path, arguments: &[&str]) -> Self {
         std::fs::create_dir_all(directory).unwrap();
-        let socket = directory.join("vds.sock");
+        let place = directory.join("notify");
+        // Left by an earlier start.
+        let _ = std::fs::remove_file(&place);
+        let notify = UnixDatagram::bind(&place).unwrap();
+        notify.set_nonblocking(true).unwrap();
         let log = |name: &str| {
             let mut options = File::options();
             options.append(true).create(true).open(directory.join(name)).unwrap()
         };
         let mut command = command();
-        command.arg("serve").args(arguments);
+        command.arg("serve").args(arguments).env("NOTIFY_SOCKET", &place);
         command.stdout(log("stdout")).stderr(log("stderr"));
-        Self { child: command.spawn().unwrap(), directory: directory.to_owned(), socket }
+        let child = command.spawn().unwrap();
+        let socket = directory.join("vds.sock");
+        let mut daemon = Self { child, directory: directory.to_owned(), socket };
+        wait_until("READY", || {
+            let mut bytes = [0; 64];
+            let ended = daemon.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{}", daemon.log());
+            notify.recv(&mut bytes).ok().filter(|length| bytes[..*length].starts_with(b"READY=1"))
+        });
+        daemon
     }
 
     /// Runs a verb against it.
@@ -155,14 +160,14 @@ fn a_directory_that_cannot_be_is_told() {
 fn the_service_manager_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
-    let notify = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let notify = UnixDatagram::bind(&path).unwrap();
     notify.set_read_timeout(Some(PATIENCE)).unwrap();
     let data = directory.path().join("data");
     let mut command = command();
     command.args(["serve", "--log-json", "--data", data.to_str().unwrap()]);
     command.env("NOTIFY_SOCKET", &path).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut next = || {
+    let next = || {
         let mut bytes = [0; 256];
         let length = notify.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..length]).trim().to_owned()

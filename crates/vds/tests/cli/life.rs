@@ -1,0 +1,217 @@
+//! The life of an array and its LUNs, by command line, on a real daemon.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::daemon::{Daemon, serve};
+
+const GIB: u64 = 1 << 30;
+const HOST: &str = "iqn.2025-01.org.example:host";
+
+/// A daemon with an array on sparse files of 1 GiB each.
+fn array(directory: &Path, drives: usize) -> Daemon {
+    let daemon = serve(directory);
+    let mut arguments = vec!["subsystem".to_owned(), "create".to_owned(), "main".to_owned()];
+    for number in 1..=drives {
+        let path = drive_file(directory, number);
+        arguments.extend(["--drive".to_owned(), path]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    daemon.run(&arguments).expect_code(0);
+    daemon
+}
+
+/// A new sparse file.
+fn drive_file(directory: &Path, number: usize) -> String {
+    let path = directory.join(format!("drive-{number}"));
+    std::fs::File::create_new(&path).unwrap().set_len(GIB).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// One item of a list, by name.
+#[track_caller]
+fn item(list: &Value, name: &str) -> Value {
+    let items = list["items"].as_array().unwrap();
+    let found = items.iter().find(|item| item["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {list:#}")).clone()
+}
+
+fn lun(daemon: &Daemon, name: &str) -> Value {
+    daemon.run(&["lun", "show", name, "--json"]).expect_code(0).json()
+}
+
+#[test]
+fn a_lun_lives() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = array(directory.path(), 3);
+    let plan = ["lun", "create", "db1", "--type", "mirror", "--size", "100MiB", "--plan"];
+    let planned = daemon.run(&plan).expect_code(0);
+    assert!(planned.stdout.contains("mirror"), "{}", planned.stdout);
+    assert!(planned.stderr.contains("nothing was changed"), "{}", planned.stderr);
+    let plan = daemon.run(&[&plan[..], &["--json"]].concat()).expect_code(0).json();
+    assert_eq!(plan["layout"]["type"], "mirror");
+    assert_eq!(plan["usable_bytes"], 100 << 20);
+    assert_eq!(
+        daemon.run(&["lun", "list"]).stdout,
+        "no LUNs yet: make one with `vds lun create`\n"
+    );
+
+    let create = ["lun", "create", "db1", "--type", "mirror", "--size", "100MiB"];
+    let made = daemon.run(&create).expect_code(0);
+    assert!(made.stdout.starts_with("LUN db1 made: mirror, 100 MiB\n"), "{}", made.stdout);
+    assert!(made.stderr.contains("hint: Nobody sees it yet"), "{}", made.stderr);
+    let made = lun(&daemon, "db1");
+    assert_eq!((&made["type"], &made["health"]), (&"mirror".into(), &"healthy".into()));
+    assert_eq!(made["unmasking_list"], "");
+    assert_eq!(made["plexes"].as_array().unwrap().len(), 2);
+
+    daemon.run(&["lun", "unmask", "db1", HOST]).expect_code(0);
+    daemon.run(&["lun", "unmask", "db1", "iqn.2025-01.org.example:two"]).expect_code(0);
+    let list = format!("{HOST};iqn.2025-01.org.example:two");
+    assert_eq!(lun(&daemon, "db1")["unmasking_list"], list);
+    daemon.run(&["lun", "mask", "db1", HOST]).expect_code(0);
+    assert_eq!(lun(&daemon, "db1")["unmasking_list"], HOST);
+
+    let extended = daemon.run(&["lun", "extend", "db1", "--by", "50MiB"]).expect_code(0);
+    assert!(extended.stdout.starts_with("LUN db1 is now 150 MiB"), "{}", extended.stdout);
+    daemon.run(&["lun", "rename", "db1", "db2"]).expect_code(0);
+    daemon.run(&["lun", "show", "db1"]).expect_code(3);
+    daemon.run(&["lun", "set", "db2", "--caching", "write-through"]).expect_code(0);
+    assert_eq!(lun(&daemon, "db2")["caching"], "write_through");
+    daemon.run(&["lun", "set", "db2", "--offline"]).expect_code(0);
+    assert_eq!(lun(&daemon, "db2")["status"], "offline");
+    daemon.run(&["lun", "set", "db2", "--online"]).expect_code(0);
+
+    daemon.run(&["lun", "add-plex", "db2"]).expect_code(0);
+    let plexes = lun(&daemon, "db2")["plexes"].as_array().unwrap().clone();
+    assert_eq!(plexes.len(), 3);
+    let plex = plexes[2]["id"].as_str().unwrap();
+    daemon.run(&["lun", "remove-plex", &plex[..8], "--yes"]).expect_code(0);
+    assert_eq!(lun(&daemon, "db2")["plexes"].as_array().unwrap().len(), 2);
+
+    daemon.run(&["lun", "delete", "db2"]).expect_code(2);
+    daemon.run(&["lun", "delete", "db2", "--yes"]).expect_code(0);
+    daemon.run(&["lun", "show", "db2"]).expect_code(3);
+    daemon.stop("TERM");
+}
+
+#[test]
+fn a_failed_drive_is_recovered_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = array(directory.path(), 3);
+    let create = ["lun", "create", "db1", "--type", "mirror", "--size", "100MiB"];
+    daemon.run(&create).expect_code(0);
+    let used = lun(&daemon, "db1")["plexes"][0]["extents"][0]["drive_name"].clone();
+    let used = used.as_str().unwrap();
+    daemon.run(&["drive", "fail", used]).expect_code(2);
+    daemon.run(&["drive", "fail", used, "--yes"]).expect_code(0);
+    assert_eq!(lun(&daemon, "db1")["health"], "failed_redundancy");
+    daemon.run(&["lun", "recover", "db1"]).expect_code(0);
+    assert_eq!(lun(&daemon, "db1")["health"], "healthy");
+    let new = drive_file(directory.path(), 9);
+    let added = daemon.run(&["drive", "add", &new]).expect_code(0);
+    assert!(added.stdout.contains(" added as "), "{}", added.stdout);
+    assert_eq!(daemon.run(&["drive", "show", &new, "--json"]).json()["path"], new);
+    daemon.stop("TERM");
+}
+
+#[test]
+fn everything_is_found_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = array(directory.path(), 2);
+    let iqn = "iqn.2025-01.org.example:db";
+    let create = ["lun", "create", "db1", "--type", "stripe", "--size", "64MiB", "--target", iqn];
+    let created = daemon.run(&[&create[..], &["--json"]].concat()).expect_code(0).json();
+    daemon.run(&["portal", "add", "127.0.0.1:0"]).expect_code(0);
+    let before = lun(&daemon, "db1");
+    let drives = daemon.run(&["drive", "list", "--json"]).json();
+    daemon.stop("TERM");
+    let daemon = serve(directory.path());
+    assert_eq!(lun(&daemon, "db1"), before);
+    assert_eq!(daemon.run(&["drive", "list", "--json"]).json(), drives);
+    let operation = created["id"].as_str().unwrap();
+    let again = daemon.run(&["operation", "wait", operation, "--json"]).expect_code(0).json();
+    assert_eq!(again["output"], created["output"]);
+    let targets = daemon.run(&["target", "list", "--json"]).json();
+    assert_eq!(targets["items"][0]["iscsi_name"], iqn);
+    daemon.stop("TERM");
+}
+
+#[test]
+fn refusals_have_their_codes() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = array(directory.path(), 2);
+    let check = |arguments: &[&str], code: i32, error: &str| {
+        let ran = daemon.run(arguments).expect_code(code);
+        assert!(ran.stderr.starts_with(&format!("error[{error}]: ")), "{}", ran.stderr);
+        assert!(ran.stderr.contains("\nhint: "), "{}", ran.stderr);
+    };
+    check(&["lun", "show", "none"], 3, "object.not_found");
+    check(&["lun", "create", "big", "--type", "simple", "--size", "1TiB"], 1, "lun.no_space");
+    let missing = directory.path().join("missing");
+    let path = missing.to_str().unwrap();
+    check(&["drive", "add", path], 1, "drive.open_failed");
+    let first = directory.path().join("drive-1");
+    check(&["drive", "add", first.to_str().unwrap()], 4, "drive.already_member");
+    let foreign = drive_file(directory.path(), 7);
+    // A partition table's mark: somebody else's drive.
+    let mut image = vec![0_u8; 512];
+    image[510..].copy_from_slice(&[0x55, 0xAA]);
+    std::os::unix::fs::FileExt::write_all_at(
+        &std::fs::File::options().write(true).open(&foreign).unwrap(),
+        &image,
+        0,
+    )
+    .unwrap();
+    check(&["drive", "add", &foreign], 4, "drive.foreign_data");
+    daemon.run(&["drive", "add", &foreign, "--wipe", "--yes"]).expect_code(0);
+    let small = directory.path().join("small");
+    std::fs::File::create_new(&small).unwrap().set_len(1 << 20).unwrap();
+    check(&["drive", "add", small.to_str().unwrap()], 2, "drive.too_small");
+    daemon.run(&["lun", "create", "a", "--size", "8MiB"]).expect_code(0);
+    // Names are for people, ids are for sure.
+    daemon.run(&["lun", "create", "a", "--size", "8MiB"]).expect_code(0);
+    check(&["lun", "show", "a"], 4, "name.ambiguous");
+    daemon.stop("TERM");
+}
+
+#[test]
+fn everybody_beyond_this_machine_needs_a_yes() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = array(directory.path(), 1);
+    daemon.run(&["portal", "add", "127.0.0.1:0"]).expect_code(0);
+    daemon.run(&["lun", "create", "a", "--size", "8MiB", "--unmask", "*"]).expect_code(0);
+    let refused = daemon.run(&["portal", "add", "0.0.0.0:0"]).expect_code(4);
+    assert!(refused.stderr.starts_with("error[portal.exposed]"), "{}", refused.stderr);
+    daemon.run(&["portal", "add", "0.0.0.0:0", "--yes"]).expect_code(0);
+    let create = ["lun", "create", "b", "--size", "8MiB", "--unmask", "*"];
+    daemon.run(&create).expect_code(4);
+    daemon.run(&[&create[..], &["--yes"]].concat()).expect_code(0);
+    daemon.stop("TERM");
+}
+
+#[test]
+fn lists_have_the_fields_of_the_api() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = array(directory.path(), 1);
+    daemon.run(&["lun", "create", "a", "--size", "8MiB"]).expect_code(0);
+    let check = |arguments: &[&str], name: &str, field: &str| {
+        let list = daemon.run(&[arguments, &["--json"]].concat()).expect_code(0).json();
+        assert!(list["next"].is_null(), "{list:#}");
+        let found = if name.is_empty() { list["items"][0].clone() } else { item(&list, name) };
+        assert!(!found[field].is_null(), "{field} is missing in {found:#}");
+    };
+    check(&["subsystem", "list"], "main", "free_bytes");
+    check(&["drive", "list"], "", "size_bytes");
+    check(&["lun", "list"], "a", "sector_bytes");
+    check(&["plex", "list"], "", "extents");
+    check(&["operation", "list"], "", "percent");
+    check(&["provider", "list"], "", "is_trusted");
+    for noun in ["portal", "session"] {
+        let list = daemon.run(&[noun, "list", "--json"]).expect_code(0).json();
+        assert!(list["items"].is_array(), "{list:#}");
+    }
+    assert!(daemon.run(&["damage", "--json"]).expect_code(0).json()["items"].is_array());
+    daemon.stop("TERM");
+}

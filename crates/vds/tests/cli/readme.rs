@@ -1,0 +1,94 @@
+//! The six commands of README.md, as they stand there, on two loop devices. Needs root.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::quickstart::is_without;
+
+const README: &str = include_str!("../../../../README.md");
+const MARK: &str = "<!-- run as a test: crates/vds/tests/cli/readme.rs -->";
+
+/// A loop device over a sparse file; let go of when dropped.
+struct LoopDevice(String);
+
+impl LoopDevice {
+    fn over(path: &Path) -> Option<Self> {
+        std::fs::File::create_new(path).unwrap().set_len(2 << 30).unwrap();
+        let ran = Command::new("losetup").args(["--find", "--show"]).arg(path).output().unwrap();
+        let name = String::from_utf8_lossy(&ran.stdout).trim().to_owned();
+        (ran.status.success() && !name.is_empty()).then_some(Self(name))
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        // Nothing can be done about a device that does not go.
+        let _ = Command::new("losetup").args(["--detach", &self.0]).status();
+    }
+}
+
+/// The commands, one to a line.
+fn commands() -> Vec<&'static str> {
+    let block = README.split(MARK).nth(1).expect("the README has the mark");
+    let block = block.split("```").nth(1).unwrap();
+    block.lines().skip(1).filter(|line| !line.is_empty()).collect()
+}
+
+/// A port nobody listens on at the moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn six_commands_lead_to_a_lun_with_chap() {
+    let commands = commands();
+    assert_eq!(commands.len(), 6, "{commands:#?}");
+    if is_without("iscsi-inq") || is_without("losetup") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let first = LoopDevice::over(&directory.path().join("one"));
+    let second = LoopDevice::over(&directory.path().join("two"));
+    let (Some(first), Some(second)) = (first, second) else {
+        println!("not run: needs root");
+        return;
+    };
+    // As it stands there, but for what of this machine others may be using: directory, devices, port.
+    let data = directory.path().join("data");
+    let script = commands
+        .join("\n")
+        .replacen(
+            "vds serve &",
+            "vds serve --data \"$DATA\" & echo $! > \"$DATA.pid\"; wait_for_it",
+            1,
+        )
+        .replace("/dev/loop0", &first.0)
+        .replace("/dev/loop1", &second.0)
+        .replace("3260", &free_port().to_string());
+    let other = script.lines().last().unwrap().replace("host2 iscsi", "host3 iscsi");
+    let wrong = script.lines().last().unwrap().replace("%correct", "%mistaken");
+    let script = format!(
+        "set -e\n\
+         wait_for_it() {{ until vds status > /dev/null 2>&1; do sleep 0.1; done; }}\n\
+         {script}\n\
+         if {other}; then echo 'seen by another host' >&2; exit 9; fi\n\
+         if {wrong}; then echo 'seen without the secret' >&2; exit 9; fi\n"
+    );
+    let program = Path::new(env!("CARGO_BIN_EXE_vds")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("timeout");
+    command.args(["60", "sh", "-c", &script]).env("PATH", path).env("DATA", &data);
+    command.env("VDS_SOCKET", data.join("vds.sock"));
+    // The daemon outlives the shell and would keep a pipe open: files instead.
+    let log = |name: &str| std::fs::File::create(directory.path().join(name)).unwrap();
+    let status = command.stdout(log("stdout")).stderr(log("stderr")).status().unwrap();
+    if let Ok(pid) = std::fs::read_to_string(directory.path().join("data.pid")) {
+        let _ = Command::new("kill").args(["-s", "TERM", pid.trim()]).status();
+        crate::daemon::wait_until("the end of the daemon", || {
+            (!Path::new(&format!("/proc/{}", pid.trim())).exists()).then_some(())
+        });
+    }
+    let text = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+    assert!(status.success(), "{status}\n{}\n{}", text("stdout"), text("stderr"));
+    assert!(text("stdout").contains("Vendor"), "{}", text("stdout"));
+}
