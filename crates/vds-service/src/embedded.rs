@@ -91,13 +91,8 @@ impl EmbeddedHost {
             .name("vds-engine".to_owned())
             .spawn(move || engine::run(setup, shared, receiver, ready))
             .map_err(|source| ServiceError::Engine { source })?;
-        let events = match started.await {
-            Ok(started) => started.map_err(|source| ServiceError::Engine { source })?,
-            Err(_) => {
-                let source = std::io::Error::other(died().how);
-                return Err(ServiceError::Engine { source });
-            }
-        };
+        let started = started.await.unwrap_or_else(|_| Err(std::io::Error::other(died().how)));
+        let events = started.map_err(|source| ServiceError::Engine { source })?;
         let (view, thread) = (Mutex::default(), Mutex::new(Some(thread)));
         Ok(Self { inner: Arc::new(Inner { id, jobs, events, facts, view, thread }) })
     }

@@ -255,7 +255,7 @@ impl Steps<'_> {
             return Ok(());
         }
         let mut create = CreateLun::new(subsystem, LunType::Mirror, options.lun_bytes);
-        create.name = "first".to_owned();
+        "first".clone_into(&mut create.name);
         create.unmasking_list = UnmaskingList::Everybody;
         // The key makes this happen once: a LUN that was deleted since is not made again.
         let key = format!("quickstart-lun-{subsystem}");

@@ -10,7 +10,7 @@
 mod resume;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,6 +42,8 @@ pub struct Registry {
 
 pub(crate) struct Inner {
     pub(crate) providers: Vec<Checked>,
+    /// Providers that take unfinished work up again by themselves.
+    resuming: BTreeSet<ProviderId>,
     pub(crate) store: Arc<Store>,
     pub(crate) hub: EventHub,
     operations: Mutex<Operations>,
@@ -55,6 +57,7 @@ struct Operations {
     history: History,
     providers: BTreeMap<OperationId, ProviderId>,
     starting: BTreeMap<IdempotencyKey, channel::Receiver<()>>,
+    waiting: BTreeMap<OperationId, resume::Waiting>,
 }
 
 /// A provider to be put under supervision.
@@ -89,6 +92,8 @@ impl Registry {
         limits: HistoryLimits,
         deadlines: Deadlines,
     ) -> Self {
+        let resuming = providers.iter().filter(|loaded| loaded.resumes);
+        let resuming = resuming.map(|loaded| loaded.provider.id()).collect();
         let checked = providers.into_iter().map(|Loaded { provider, resumes }| {
             let records = ProviderRecords { store: Arc::clone(&store), provider: provider.id() };
             let around = Surroundings {
@@ -103,9 +108,11 @@ impl Registry {
             history: History::new(limits),
             providers: BTreeMap::new(),
             starting: BTreeMap::new(),
+            waiting: BTreeMap::new(),
         };
         let inner = Inner {
             providers: checked.collect(),
+            resuming,
             store,
             hub: EventHub::new(),
             operations: Mutex::new(operations),
@@ -297,14 +304,13 @@ impl Registry {
     pub fn operation(&self, id: &str) -> Result<Operation, Refusal> {
         let operations = self.operations_locked();
         if let Ok(id) = id.parse::<OperationId>() {
-            return operations
-                .history
-                .by_id(id)
-                .cloned()
-                .ok_or_else(|| no_operation(&id.to_string()));
+            let waiting = || operations.waiting.get(&id).map(|waiting| &waiting.operation);
+            let found = operations.history.by_id(id).or_else(waiting);
+            return found.cloned().ok_or_else(|| no_operation(&id.to_string()));
         }
         let wanted = id.to_ascii_lowercase();
-        let mut matching = operations.history.iter().filter(|operation| {
+        let waiting = operations.waiting.values().map(|waiting| &waiting.operation);
+        let mut matching = operations.history.iter().chain(waiting).filter(|operation| {
             wanted.len() >= 4 && operation.id().to_string().starts_with(&wanted)
         });
         match (matching.next(), matching.next()) {
@@ -322,13 +328,26 @@ impl Registry {
         let mut all: Vec<_> = {
             let operations = self.operations_locked();
             let of = |operation: &Operation| operations.providers.get(&operation.id()).copied();
-            operations.history.iter().map(|operation| (of(operation), operation.clone())).collect()
+            let waiting = operations.waiting.values().map(|waiting| &waiting.operation);
+            let listed = operations.history.iter().chain(waiting);
+            listed.map(|operation| (of(operation), operation.clone())).collect()
         };
         all.sort_by_cached_key(|(_, operation)| {
             let status = operation.status();
             std::cmp::Reverse((status.created_unix_ms, status.id))
         });
         all
+    }
+
+    /// The first event after the one with this number, of objects or operations; waits until there is one. 0 gives the
+    /// oldest kept.
+    pub async fn next_event(&self, after: u64) -> vds_api::Event {
+        self.inner.hub.next(after).await
+    }
+
+    /// The number of the newest event, 0 if there was none.
+    pub fn last_event(&self) -> u64 {
+        self.inner.hub.last()
     }
 
     /// The provider of an operation.

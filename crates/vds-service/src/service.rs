@@ -120,9 +120,10 @@ impl Service {
         let store = Arc::new(Store::open(&config.data_directory.join(STORE_FILE))?);
         let identity = store.identity()?;
         let instance = OperationId::from_bytes(identity.instance).to_string();
-        let host = match config.embedded {
-            true => Some(start_host(&config, &store, identity.provider).await?),
-            false => None,
+        let host = if config.embedded {
+            Some(start_host(&config, &store, identity.provider).await?)
+        } else {
+            None
         };
         let edges: Arc<dyn Edges> = match &host {
             Some(host) => Arc::new(host.clone()),

@@ -148,16 +148,12 @@ impl Store {
             }
             found
         };
-        match found {
-            Some(version) => {
-                transaction.abort()?;
-                Ok(version)
-            }
-            None => {
-                transaction.commit()?;
-                Ok(STORE_VERSION)
-            }
+        if let Some(version) = found {
+            transaction.abort()?;
+            return Ok(version);
         }
+        transaction.commit()?;
+        Ok(STORE_VERSION)
     }
 
     /// Who this service is; made up on the first call, durable when it returns.
@@ -272,11 +268,10 @@ impl Store {
             transaction.set_durability(Durability::None)?;
             {
                 let mut table = transaction.open_table(AUDIT)?;
-                let mut next = table.last()?.map_or(1, |(number, _)| number.value() + 1);
-                for entry in entries {
+                let first = table.last()?.map_or(1, |(number, _)| number.value() + 1);
+                for (number, entry) in (first..).zip(entries) {
                     let row = serde_json::to_vec(entry).expect("texts and numbers become JSON");
-                    table.insert(next, row.as_slice())?;
-                    next += 1;
+                    table.insert(number, row.as_slice())?;
                 }
                 while table.len()? > AUDIT_ROWS_MAX {
                     table.pop_first()?;

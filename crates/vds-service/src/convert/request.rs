@@ -369,12 +369,9 @@ pub(super) fn lun_change(body: &api::ChangeLun) -> Result<LunChange, Refusal> {
         changes.push(LunChange::Hints(hints(texts)?));
     }
     let count = changes.len();
-    match (changes.pop(), count) {
-        (Some(change), 1) => Ok(change),
-        _ => {
-            let message =
-                format!("a change of a LUN names exactly one new value, this one {count}");
-            Err(invalid(HResult::VDSX_E_MALFORMED, message))
-        }
+    if let (Some(change), 1) = (changes.pop(), count) {
+        return Ok(change);
     }
+    let message = format!("a change of a LUN names exactly one new value, this one {count}");
+    Err(invalid(HResult::VDSX_E_MALFORMED, message))
 }

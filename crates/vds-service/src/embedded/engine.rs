@@ -89,18 +89,17 @@ async fn serve(
     let _ = ready.send(Ok(engine.embedded.events()));
     loop {
         let mut closed = closed.clone();
-        tokio::select! {
-            job = jobs.recv() => match job {
-                // A panic in a job ends the process: what the engine holds would be half-changed, a restart recovers.
-                Some(job) => world.spawn.spawn("request", job(Rc::clone(&engine))),
-                None => {
-                    // The service is gone without a word: as after a crash, but the drives are let go.
-                    engine.close().await;
-                    return;
-                }
-            },
+        let job = tokio::select! {
+            job = jobs.recv() => job,
             _ = closed.wait_for(|closed| *closed) => return,
-        }
+        };
+        let Some(job) = job else {
+            // The service is gone without a word: the drives are let go all the same.
+            engine.close().await;
+            return;
+        };
+        // A panic in a job ends the process: what the engine holds would be half-changed, a restart recovers.
+        world.spawn.spawn("request", job(Rc::clone(&engine)));
     }
 }
 

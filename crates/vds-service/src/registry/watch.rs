@@ -121,6 +121,8 @@ impl Registry {
     /// Follows every provider: its events, and the operations it begins of its own accord. Ends never.
     pub(crate) fn follow(&self) -> Vec<tokio::task::JoinHandle<()>> {
         let mut tasks = Vec::new();
+        let registry = self.clone();
+        tasks.push(tokio::spawn(async move { registry.take_up_waiting().await }));
         for checked in self.providers().to_vec() {
             let (registry, events_of) = (self.clone(), checked.clone());
             tasks.push(tokio::spawn(async move { registry.relay_events(&events_of).await }));
@@ -163,7 +165,11 @@ impl Registry {
         let ids: BTreeSet<OperationId> = operations.iter().map(Operation::id).collect();
         known.retain(|id| ids.contains(id));
         for operation in operations {
-            if !known.insert(operation.id()) || !self.take_in(checked.id(), &operation) {
+            let is_waiting = self.is_waiting(operation.id());
+            if is_waiting || !known.insert(operation.id()) {
+                continue;
+            }
+            if !self.take_in(checked.id(), &operation) {
                 continue;
             }
             let (registry, provider) = (self.clone(), checked.id());

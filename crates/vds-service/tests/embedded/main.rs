@@ -1,11 +1,15 @@
 //! The service with its embedded array on drive files, reached by initiators of other makers.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage has nothing to say")]
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use vds_api::Operation;
-use vds_service::{Config, Quickstart, QuickstartOptions, Service, quickstart};
+use vds_model::{ChapSecret, HResult, LunId, PortalStatus, TargetId, UnmaskingList};
+use vds_operation::Output;
+use vds_provider::{Chap, ChapCredential, Refusal, Request};
+use vds_service::{Asker, Config, Quickstart, QuickstartOptions, Service, quickstart};
 
 const MIB: u64 = 1 << 20;
 const OPTIONS: QuickstartOptions =
@@ -78,5 +82,77 @@ async fn quickstart_serves_a_lun_and_a_second_start_finds_it() {
     assert_eq!(found.luns[0].addresses, made.luns[0].addresses, "the port is remembered");
     let (is_content, inquiry) = client("iscsi-inq", &[&url]).await;
     assert!(is_content, "{inquiry}");
+    service.shutdown().await;
+}
+
+/// Starts a request on the embedded array and waits for its end.
+async fn run(service: &Service, request: Request) -> Result<Output, HResult> {
+    let registry = service.registry();
+    let provider = registry.providers()[0].id();
+    let refused = |refusal: Refusal| refusal.result;
+    let started = registry.start(Asker::service("a test"), provider, request).await;
+    started.map_err(refused)?.await.map_err(|error| error.result)
+}
+
+/// Who is not on the list sees nothing, who does not know the secret does not get in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_right_initiator_with_the_right_secret_sees_the_lun() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = start(directory.path()).await;
+    let (made, _) = make(&service).await;
+    let address = &made.luns[0].addresses[0];
+    let lun: LunId = made.luns[0].id.parse().unwrap();
+    let target: TargetId = address.target.parse().unwrap();
+    let portal = address.portals[0].clone();
+    let path = format!("{}/{}", address.iscsi_name, address.number);
+    let open = format!("iscsi://{portal}/{path}");
+    let check = async |initiator: &str, url: &str, expected: bool| {
+        let (is_content, text) = client("iscsi-inq", &["-i", initiator, url]).await;
+        assert_eq!(is_content, expected, "{initiator} {url}: {text}");
+    };
+    let unmasking_list = UnmaskingList::parse("iqn.2025-01.org.example:a").unwrap();
+    run(&service, Request::SetLunMask { lun, unmasking_list }).await.unwrap();
+    check("iqn.2025-01.org.example:a", &open, true).await;
+    check("iqn.2025-01.org.example:b", &open, false).await;
+
+    let secret = |text: &str| ChapSecret::new(text.as_bytes()).unwrap();
+    let initiator = ChapCredential { user: "u".to_owned(), secret: secret("swordfish-1234") };
+    let chap = Some(Chap { initiator, target: None });
+    run(&service, Request::SetTargetChap { target, chap }).await.unwrap();
+    check("iqn.2025-01.org.example:a", &open, false).await;
+    let with = |secret: &str| format!("iscsi://u%{secret}@{portal}/{path}");
+    check("iqn.2025-01.org.example:a", &with("swordfish-1235"), false).await;
+    check("iqn.2025-01.org.example:a", &with("swordfish-1234"), true).await;
+    check("iqn.2025-01.org.example:b", &with("swordfish-1234"), false).await;
+    service.shutdown().await;
+}
+
+/// A port that somebody else has is shown as such, and listened on once it is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = start(directory.path()).await;
+    let (made, _) = make(&service).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap();
+    let subsystem = made.subsystem.id.parse().unwrap();
+    let added = run(&service, Request::AddPortal { subsystem, listen, announce: None }).await;
+    let Ok(Output::AddPortal(id)) = added else { panic!("{added:?}") };
+    let mut seen = 0;
+    let mut wait_for = async |status: PortalStatus| {
+        loop {
+            let snapshot = service.registry().snapshot().await;
+            let portal = snapshot.views[0].1.portal(id).unwrap().clone();
+            if portal.properties.status == status {
+                return;
+            }
+            seen = service.registry().next_event(seen).await.number;
+        }
+    };
+    wait_for(PortalStatus::Failed).await;
+    drop(taken);
+    wait_for(PortalStatus::Online).await;
+    run(&service, Request::RemovePortal { portal: id }).await.unwrap();
+    std::net::TcpListener::bind(listen).unwrap();
     service.shutdown().await;
 }
