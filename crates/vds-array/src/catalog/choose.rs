@@ -25,6 +25,8 @@ pub(super) struct Choice {
     pub(super) absent: BTreeSet<DriveNo>,
     /// The new line of history, if one begins.
     pub(super) forced: Option<Lineage>,
+    /// Every member is there and has the newest round.
+    pub(super) settled: bool,
     /// All drives of the array that were found.
     pub(super) copies: Vec<MemberCopy>,
     reach: Reach,
@@ -46,6 +48,12 @@ struct Branch {
 }
 
 impl Choice {
+    /// Whether a drive alone comes to the newest round.
+    pub(super) fn is_newest(&self, copy: &MemberCopy) -> bool {
+        let newest = (self.reach.round, self.reach.checksum);
+        copy.reach().is_some_and(|own| (own.round, own.checksum) == newest)
+    }
+
     /// Whether nothing that a drive has seen lies outside this history.
     pub(super) fn is_ours(&self, copy: &MemberCopy) -> bool {
         is_part(&self.reach, copy)
@@ -60,9 +68,10 @@ fn is_part(reach: &Reach, copy: &MemberCopy) -> bool {
     lineage == reach.lineage || reach.ancestors.iter().any(before)
 }
 
-/// Whether a drive counts for opening this history: it is part of it, and knows so.
+/// Whether a drive counts for opening this history: it is part of it, and has a copy that says so. Without one it may have
+/// forgotten that the array went on, and with whom.
 fn counts(reach: &Reach, copy: &MemberCopy) -> bool {
-    copy.seen.is_some() && is_part(reach, copy)
+    copy.base().is_some() && is_part(reach, copy)
 }
 
 impl Branch {
@@ -266,9 +275,15 @@ fn into_choice(copies: Vec<MemberCopy>, branch: Branch, forced: bool) -> Choice 
         u32::try_from(end).expect("inside the ring")
     });
     let reach = branch.reach.clone();
+    let members = branch.members();
+    let has_newest = |number: &DriveNo| {
+        let id = branch.state.drives[number].id;
+        let own = copies.iter().find(|copy| copy.drive_id() == id).and_then(MemberCopy::reach);
+        own.is_some_and(|own| (own.round, own.checksum) == (reach.round, reach.checksum))
+    };
+    let settled = !forced && members.iter().all(has_newest);
     let Reach { round, checksum, lineage, .. } = branch.reach;
     let log = Log { round, checksum, lineage, offset, used: 0 };
-    let members = branch.members();
     Choice {
         state: branch.state,
         log,
@@ -276,6 +291,7 @@ fn into_choice(copies: Vec<MemberCopy>, branch: Branch, forced: bool) -> Choice 
         members,
         absent: branch.absent,
         forced: forced.then(Lineage::default),
+        settled,
         copies,
         reach,
     }

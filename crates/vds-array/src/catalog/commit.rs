@@ -159,6 +159,9 @@ impl Catalog {
                 as LocalFuture<Result<(), DiskError>>
         })
         .await;
+        if results.iter().all(|(_, result)| result.is_ok()) {
+            self.members.borrow_mut().note_settled();
+        }
         let failed = self.note_failures(results);
         // First by the members before this round: it counts only if enough of them have it.
         self.freeze_if_too_few();

@@ -66,7 +66,7 @@ impl Catalog {
         if let Err((drive, source)) = first_error(written) {
             return Err(undo(&world, drives, drive, source).await);
         }
-        let catalog = Self::start(world, new.id, instance, room, state, log);
+        let catalog = Self::start(world, new.id, instance, room, state, log, true);
         for drive in drives {
             let holds = holders.contains(&drive.number);
             let mut member = Member::new(&catalog, Rc::clone(&drive), (0, !holds));
@@ -124,7 +124,7 @@ impl Catalog {
         if copy.array() != self.array || copy.drive_id() != drive.id || !ours {
             return Err(CatalogError::OtherLayout(number));
         }
-        self.take_back(&drive, record, copy.slots(), copy.next_area()).await
+        self.take_back(&drive, record, copy.slots(), (copy.next_area().0, true)).await
     }
 
     /// Takes in a drive that was left out, whatever lines of history it has seen. What it knows stays until it has the new

@@ -109,9 +109,13 @@ impl MemberCopy {
 
     /// The newest round and line of history that this drive alone gives, if any.
     pub(crate) fn newest(&self) -> Option<(Round, Lineage)> {
-        let base = self.base()?;
-        let (reach, _) = follow(base, |round| self.entries.get(&round).into_iter().flatten());
-        Some((reach.round, reach.lineage))
+        self.reach().map(|reach| (reach.round, reach.lineage))
+    }
+
+    /// How far this drive alone goes.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        let own = |round: Round| self.entries.get(&round).into_iter().flatten();
+        self.base().map(|base| follow(base, own).0)
     }
 
     /// Its newest snapshot that can be read.

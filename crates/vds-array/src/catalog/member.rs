@@ -34,6 +34,8 @@ pub(super) struct Members {
     open: BTreeMap<DriveNo, Member>,
     /// Active drives that take part no more, and why. Each is leaving by a round that is queued.
     failed: BTreeMap<DriveNo, String>,
+    /// All that take part are known to have one and the same round.
+    settled: bool,
     /// Rounds that some failed drive missed, until it has left durably.
     held: Vec<(Round, Vec<Waiter>)>,
 }
@@ -62,8 +64,14 @@ impl Member {
 }
 
 impl Members {
-    pub(super) fn new(active: BTreeSet<DriveNo>) -> Self {
-        Self { active, open: BTreeMap::new(), failed: BTreeMap::new(), held: Vec::new() }
+    pub(super) fn new(active: BTreeSet<DriveNo>, settled: bool) -> Self {
+        let (open, failed) = (BTreeMap::new(), BTreeMap::new());
+        Self { active, open, failed, settled, held: Vec::new() }
+    }
+
+    /// A round was written on all that take part.
+    pub(super) fn note_settled(&mut self) {
+        self.settled = true;
     }
 
     /// The drives that hold the catalog as of the last round.
@@ -112,7 +120,7 @@ impl Members {
         let members = holders(active);
         let stays = |other: &&DriveNo| **other != drive && self.takes_part(**other);
         let left = members.iter().filter(stays).count();
-        if may_go_on(active, left) {
+        if may_go_on(active, left, self.settled) {
             Ok(())
         } else {
             Err(CatalogError::WouldFreeze { drive, left, members: members.len() })
@@ -199,7 +207,7 @@ impl Members {
 
     /// Why the array must freeze, if too few members are left.
     pub(super) fn verdict(&self) -> Option<FreezeReason> {
-        if may_go_on(&self.active, self.left()) {
+        if may_go_on(&self.active, self.left(), self.settled) {
             return None;
         }
         let members: Vec<DriveNo> = self.holders().into_iter().collect();

@@ -30,10 +30,11 @@ pub(super) fn needed(active: &BTreeSet<DriveNo>) -> usize {
     if active.len() <= ALL_HOLD_MAX { active.len() / 2 + 1 } else { NEEDED_OF_MANY }
 }
 
-/// Whether the running service may go on with `left` holders and leave the others out. One of two is enough here and
-/// not for opening: the one that is left out can never be enough by itself.
-pub(super) fn may_go_on(active: &BTreeSet<DriveNo>, left: usize) -> bool {
-    left >= needed(active) || (active.len() == 2 && left == 1)
+/// Whether the running service may go on with `left` holders and leave the others out. One of two is enough here and not
+/// for opening, if both are known to have a round by which they are the only two (`both_know`): then the one that is left
+/// out can never be enough by itself. One that still believes in a third could open the array together with that.
+pub(super) fn may_go_on(active: &BTreeSet<DriveNo>, left: usize, both_know: bool) -> bool {
+    left >= needed(active) || (both_know && active.len() == 2 && left == 1)
 }
 
 #[cfg(test)]
@@ -78,7 +79,9 @@ mod tests {
         for (count, left, expected) in
             [(1, 0, false), (2, 1, true), (3, 2, true), (4, 2, false), (6, 3, false), (8, 5, true)]
         {
-            assert_eq!(may_go_on(&drives(1..=count), left), expected, "{left} of {count}");
+            let never = count == 2 && left == 1;
+            assert_eq!(may_go_on(&drives(1..=count), left, false), expected && !never);
+            assert_eq!(may_go_on(&drives(1..=count), left, true), expected, "{left} of {count}");
         }
     }
 }

@@ -46,10 +46,14 @@ mod superblock;
 mod tests;
 
 pub(crate) use create::NewArray;
-pub(crate) use error::{CatalogError, CreateError, FreezeReason, InspectError, OpenError};
+pub(crate) use error::{CatalogError, CreateError, FreezeReason, OpenError};
 pub(crate) use inspect::{Damage, DamagedStructure, MemberCopy, inspect};
-pub(crate) use open::{OpenOptions, Opened, find, open};
-pub(crate) use state::{BrokenInvariant, CatalogState, MAP_COPY, StateError};
+#[cfg(test)]
+pub(crate) use open::open;
+pub(crate) use open::{OpenOptions, Opened, find};
+pub(crate) use state::CatalogState;
+#[cfg(test)]
+pub(crate) use state::{MAP_COPY, StateError};
 pub(crate) use superblock::wipe as wipe_superblocks;
 
 use commit::{Item, Queue, SnapshotItem, Transaction};
@@ -78,7 +82,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Takes a state into use as of `log` and starts the task that writes rounds.
+    /// Takes a state into use as of `log` and starts the task that writes rounds. `settled`: all members have that round.
     fn start(
         world: World,
         array: SubsystemId,
@@ -86,8 +90,9 @@ impl Catalog {
         room: Room,
         state: CatalogState,
         log: Log,
+        settled: bool,
     ) -> Rc<Self> {
-        let members = Members::new(state.active());
+        let members = Members::new(state.active(), settled);
         let catalog = Rc::new(Self {
             world,
             array,
@@ -291,9 +296,10 @@ impl Catalog {
         let members = self.members.borrow();
         if change.joins {
             // Drives come in through add_member, which gives them a copy first.
-            return match members.takes_part(change.drive) {
-                true => Ok(Some(change)),
-                false => Err(CatalogError::NoSuchDrive(change.drive)),
+            return if members.takes_part(change.drive) {
+                Ok(Some(change))
+            } else {
+                Err(CatalogError::NoSuchDrive(change.drive))
             };
         }
         members.check_leaving(&state.active(), change.drive)?;

@@ -77,6 +77,11 @@ impl Found {
         words.collect()
     }
 
+    /// Whether no round was ever written: then nobody was told that the array exists.
+    pub(crate) fn is_unacknowledged(&self) -> bool {
+        self.choice.log.round == Round(0)
+    }
+
     /// Opens it. Drives that are not there are left out.
     ///
     /// # Errors
@@ -219,7 +224,10 @@ async fn bring_up(
                 damage.push(found);
             }
         }
-        let (slots, next_area) = (copy.slots(), copy.next_area());
+        let (area, bad_area) = copy.next_area();
+        // A drive that lags gets both areas: nothing on it may say again what held before.
+        let next_area = (area, bad_area || !choice.is_newest(&copy));
+        let slots = copy.slots();
         let geometry = copy.superblock.geometry;
         let id = copy.drive_id();
         let drive = Drive::start(number, id, geometry, copy.disk, world.clone());
@@ -230,7 +238,7 @@ async fn bring_up(
     let instance = world.rng.uuid_bytes();
     let log = choice.log.clone();
     let state = choice.state.clone();
-    let catalog = Catalog::start(world, array, instance, room, state, log);
+    let catalog = Catalog::start(world, array, instance, room, state, log, choice.settled);
     catalog.make_equal(&choice, &mut present).await?;
     let returned = catalog.take_returned(&mut present).await;
     Ok(catalog.opened(&choice, present, returned, (unknown, diverged, damage)))

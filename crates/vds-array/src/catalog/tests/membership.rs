@@ -109,6 +109,7 @@ fn live_once(bench: &Bench, history: &Rc<RefCell<History>>) -> bool {
                 OpenError::NoQuorum { .. }
                 | OpenError::HalfPresent { .. }
                 | OpenError::NoDrives
+                | OpenError::NoCopy { .. }
                 | OpenError::Inspect(_),
             ) => {
                 return false;
