@@ -7,6 +7,7 @@ use vds_format::{DriveNo, Sequence};
 use vds_io::{LocalFuture, LunIoError, join_all};
 
 use super::Lun;
+use super::host::Host;
 use crate::drive::Drive;
 use crate::signal::Promise;
 
@@ -71,7 +72,7 @@ impl Lun {
                 if host.durable >= target {
                     return Ok(());
                 }
-                let numbers = self.drives_since_durable(&host);
+                let numbers = Self::drives_since_durable(&host);
                 let drives = self.live_drives(&numbers);
                 (numbers, drives)
             };
@@ -96,7 +97,7 @@ impl Lun {
     }
 
     /// The drives that hold batches which may not be durable.
-    fn drives_since_durable(&self, host: &super::host::Host) -> BTreeSet<DriveNo> {
+    fn drives_since_durable(host: &Host) -> BTreeSet<DriveNo> {
         let mut numbers: BTreeSet<DriveNo> = BTreeSet::new();
         let mut segments: Vec<_> = host.full.iter().map(|full| &full.segment).collect();
         segments.extend(host.current.iter().map(|cursor| &cursor.segment));

@@ -26,7 +26,7 @@ impl Lun {
         let hold = Hold { lun: Rc::clone(self), _turns: [clean, checkpoint, moves] };
         let unwritten = {
             let mut host = self.host.borrow_mut();
-            self.finish_segment(&mut host);
+            Self::finish_segment(&mut host);
             host.spare.take()
         };
         self.moves.borrow_mut().finish();

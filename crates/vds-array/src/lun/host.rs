@@ -198,7 +198,7 @@ impl Lun {
                 return;
             }
             let Some(submissions) = host.take_batch() else {
-                self.finish_segment(&mut host);
+                Self::finish_segment(&mut host);
                 continue;
             };
             let writes = self.issue(&mut host, submissions);
@@ -216,7 +216,7 @@ impl Lun {
     }
 
     /// The current segment takes no more.
-    pub(super) fn finish_segment(&self, host: &mut Host) {
+    pub(super) fn finish_segment(host: &mut Host) {
         if let Some(cursor) = host.current.take() {
             let last = Sequence(host.next_sequence.0 - 1);
             host.full.push(Full {

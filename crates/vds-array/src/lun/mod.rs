@@ -37,7 +37,6 @@ use vds_model::LunId;
 use crate::engine::Engine;
 use crate::layout;
 use crate::signal::{Signal, Turn};
-pub(crate) use hold::Hold;
 use host::{Change, Content, Host};
 use map::Map;
 use moves::Moves;

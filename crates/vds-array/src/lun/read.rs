@@ -227,7 +227,7 @@ impl Lun {
         let Some(segment) = self.segment(place.segment()) else {
             // A checkpoint moved the page while we came here: the tree knows better by now.
             return if self.map.borrow().lies_at(wanted.level, wanted.index, place) {
-                Err(self.unreadable_page(wanted))
+                Err(Self::unreadable_page(wanted))
             } else {
                 Ok(())
             };
@@ -235,8 +235,8 @@ impl Lun {
         let decode = |block: &[u8]| self.decode_page(block, wanted);
         let what = DamagedThing::MapPage { lun: self.number };
         let read = self.read_verified(&segment, place, what, |block| decode(block).is_ok()).await;
-        let Some((buffer, damaged)) = read else { return Err(self.unreadable_page(wanted)) };
-        let page = decode(buffer.block(0)).map_err(|_| self.unreadable_page(wanted))?;
+        let Some((buffer, damaged)) = read else { return Err(Self::unreadable_page(wanted)) };
+        let page = decode(buffer.block(0)).map_err(|_| Self::unreadable_page(wanted))?;
         let mut map = self.map.borrow_mut();
         let before = map.page_count();
         map.insert(wanted, page.entries);
@@ -259,7 +259,7 @@ impl Lun {
         if is_it { Ok(page) } else { Err(unknown.into()) }
     }
 
-    fn unreadable_page(&self, wanted: Wanted) -> LunIoError {
+    fn unreadable_page(wanted: Wanted) -> LunIoError {
         let span = (vds_format::MAP_FANOUT as u64).pow(u32::from(wanted.level) + 1);
         LunIoError::Medium { offset_bytes: wanted.index.saturating_mul(span).saturating_mul(BLOCK) }
     }
@@ -288,7 +288,7 @@ fn extend(run: &mut Run, entry: MapEntry) -> bool {
             let last = entries.last().expect("a run has a block").place;
             let follows = entry.place.0 == last.0 + 1
                 && entry.place.segment() == segment.number
-                && *row + (entries.len() as u32) < segment.rows;
+                && (*row as usize) + entries.len() < segment.rows as usize;
             if follows {
                 entries.push(entry);
             }

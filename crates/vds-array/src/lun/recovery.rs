@@ -201,7 +201,7 @@ impl Lun {
             let next = Sequence(last.0 + 1);
             match log.get(&next) {
                 Some(batch) if batch.verified || next <= durable => {
-                    self.replay_batch(batch).await?
+                    self.replay_batch(batch).await?;
                 }
                 // Its blocks are unknown: nobody can tell what is missing.
                 None if next <= durable => {

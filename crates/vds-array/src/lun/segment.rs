@@ -123,7 +123,7 @@ impl Segment {
     pub(crate) fn give_away(&self) {
         for column in &self.columns {
             if let Some(drive) = column.live() {
-                let garbage = vds_io::Buffer::copy_of(&[0xA5; 200 * vds_format::BLOCK_BYTES]);
+                let garbage = vds_io::Buffer::copy_of(&vec![0xA5; 200 * vds_format::BLOCK_BYTES]);
                 let drive = Rc::clone(drive);
                 let block = drive.slab_block(column.record.slab);
                 let Some(engine) = self.engine.upgrade() else { continue };

@@ -300,8 +300,8 @@ impl Lun {
                 if from >= to || to - from == BLOCK {
                     continue;
                 }
-                if !edges.contains_key(&block) {
-                    edges.insert(block, self.read_blocks(block, block + 1).await?.to_vec());
+                if let std::collections::btree_map::Entry::Vacant(e) = edges.entry(block) {
+                    e.insert(self.read_blocks(block, block + 1).await?.to_vec());
                 }
                 let within = |byte: u64| usize::try_from(byte - block * BLOCK).expect("a block");
                 let bytes = edges.get_mut(&block).expect("just read");

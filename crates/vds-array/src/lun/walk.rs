@@ -32,8 +32,11 @@ pub(crate) struct WalkProgress {
     /// The walk stops before the next segment.
     pub(crate) stop: Cell<bool>,
     /// Called after each segment.
-    pub(crate) on_step: RefCell<Option<Box<dyn Fn(u64, u64)>>>,
+    pub(crate) on_step: RefCell<Option<OnStep>>,
 }
+
+/// Told bytes done and bytes in all.
+pub(crate) type OnStep = Box<dyn Fn(u64, u64)>;
 
 /// Why a walk ended early. What was rebuilt stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
