@@ -193,7 +193,7 @@ impl Provider for EmbeddedHost {
 
     fn view(&self) -> Answer<Arc<View>> {
         let host = self.clone();
-        let view = self.call(|engine| async move { engine.embedded.view() });
+        let view = self.call(|engine| async move { engine.view().await });
         Box::pin(async move { Ok(host.completed(&view.await?)) })
     }
 

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use vds_array::{Export, ExportedChap, ExportedTarget, LUN_PRODUCT, LUN_REVISION, LUN_VENDOR};
+use vds_array::{
+    Embedded, Export, ExportedChap, ExportedTarget, LUN_PRODUCT, LUN_REVISION, LUN_VENDOR,
+};
 use vds_io::LunIo;
 use vds_model::LunId;
 use vds_target::{
@@ -14,13 +16,36 @@ use vds_target::{
 /// The tag of the one portal group every target has.
 const GROUP_TAG: u16 = 1;
 
-/// The data path of a LUN by its id.
-pub(super) type FindLun = Box<dyn Fn(LunId) -> Option<Rc<dyn LunIo>>>;
+/// Where exports and data paths come from.
+pub(super) trait Exporter {
+    /// Grows with every change of the exports.
+    fn version(&self) -> u64;
 
-/// The arrays' exports, as of the last look.
+    /// What is exported now.
+    fn exports(&self) -> Vec<Export>;
+
+    /// The data path of a LUN.
+    fn lun_io(&self, id: LunId) -> Option<Rc<dyn LunIo>>;
+}
+
+impl Exporter for Embedded {
+    fn version(&self) -> u64 {
+        self.exports_version()
+    }
+
+    fn exports(&self) -> Vec<Export> {
+        Self::exports(self)
+    }
+
+    fn lun_io(&self, id: LunId) -> Option<Rc<dyn LunIo>> {
+        Self::lun_io(self, id)
+    }
+}
+
+/// The arrays' exports, never older than the question: a mask that was changed holds for the next login.
 pub(super) struct Directory {
-    exports: RefCell<Vec<Export>>,
-    find_lun: FindLun,
+    exporter: Rc<dyn Exporter>,
+    seen: RefCell<(u64, Rc<[Export]>)>,
 }
 
 /// The server's name of a portal.
@@ -29,13 +54,20 @@ pub(super) fn portal_id(id: vds_model::PortalId) -> PortalId {
 }
 
 impl Directory {
-    pub(super) fn new(find_lun: FindLun) -> Self {
-        Self { exports: RefCell::default(), find_lun }
+    pub(super) fn new(exporter: Rc<dyn Exporter>) -> Self {
+        let exports = exporter.exports().into();
+        let seen = RefCell::new((exporter.version(), exports));
+        Self { exporter, seen }
     }
 
-    /// From now on this is what there is.
-    pub(super) fn set(&self, exports: Vec<Export>) {
-        *self.exports.borrow_mut() = exports;
+    /// What is exported now.
+    pub(super) fn exports(&self) -> Rc<[Export]> {
+        let version = self.exporter.version();
+        let mut seen = self.seen.borrow_mut();
+        if seen.0 != version {
+            *seen = (version, self.exporter.exports().into());
+        }
+        Rc::clone(&seen.1)
     }
 
     fn with_target<T>(
@@ -43,7 +75,7 @@ impl Directory {
         name: &str,
         look: impl Fn(&Export, &ExportedTarget) -> T,
     ) -> Option<T> {
-        let exports = self.exports.borrow();
+        let exports = self.exports();
         exports.iter().find_map(|export| {
             let mut targets = export.targets.iter();
             let target = targets.find(|target| target.iscsi_name.eq_ignore_ascii_case(name))?;
@@ -78,7 +110,7 @@ fn policy(chap: Option<&ExportedChap>, initiator: &str) -> Option<ChapPolicy> {
 
 impl TargetDirectory for Directory {
     fn visible_targets(&self, initiator: &str) -> Vec<String> {
-        let exports = self.exports.borrow();
+        let exports = self.exports();
         let targets = exports.iter().flat_map(|export| &export.targets);
         let visible = targets.filter(|target| {
             let mut luns = target.luns.iter();
@@ -112,7 +144,8 @@ impl TargetDirectory for Directory {
                 if !lun.unmasking_list.admits_initiator(initiator) {
                     continue;
                 }
-                let (Some(number), Some(io)) = (Lun::new(lun.number), (self.find_lun)(lun.lun))
+                let (Some(number), Some(io)) =
+                    (Lun::new(lun.number), self.exporter.lun_io(lun.lun))
                 else {
                     continue;
                 };

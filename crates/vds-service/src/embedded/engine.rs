@@ -10,12 +10,11 @@ use tokio::task::LocalSet;
 use vds_api::{Damage, Session};
 use vds_array::{DamagedThing, Embedded};
 use vds_io::{BLOCK_BYTES, DiskSource, World};
-use vds_model::LunId;
 use vds_os::{Magic, OsDiskSource, SourceOptions};
 use vds_provider::{EventLog, View};
 use vds_target::{Limits, Server};
 
-use super::directory::Directory;
+use super::directory::{Directory, Exporter};
 use super::portals::{Portals, RETRY_INTERVAL};
 use super::source::KnownDrives;
 use super::{Facts, Job, Setup};
@@ -26,6 +25,9 @@ pub(super) const ON_DISK_VERSION: u32 = 1;
 const MEMBER_MAGIC: &[u8] = b"VDSSUPER";
 /// How long initiators have to log out when the service stops.
 const LOGOUT_GRACE: Duration = Duration::from_secs(2);
+
+/// How long a view waits for portals that are about to listen.
+const APPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The marks of our own members.
 pub(crate) fn own_magics() -> Vec<Magic> {
@@ -42,6 +44,8 @@ pub(super) struct Engine {
     pub(super) source: Rc<KnownDrives>,
     server: Server,
     closing: watch::Sender<bool>,
+    /// The version of the exports that portals and sessions have taken over.
+    applied: watch::Sender<u64>,
 }
 
 /// The thread's main function: serves jobs until the engine is closed or nobody can send any more.
@@ -78,13 +82,13 @@ async fn serve(
     })));
     let drives: Rc<dyn DiskSource> = Rc::<KnownDrives>::clone(&source);
     let embedded = Embedded::new(world.clone(), drives, setup.provider);
-    let arrays = Rc::clone(&embedded);
-    let find_lun = Box::new(move |id: LunId| arrays.lun_io(id));
-    let directory = Rc::new(Directory::new(find_lun));
+    let exporter: Rc<dyn Exporter> = Rc::<Embedded>::clone(&embedded);
+    let directory = Rc::new(Directory::new(exporter));
     let server = Server::new(Rc::<Directory>::clone(&directory), Limits::default());
     let portals = Portals::new(server.clone(), directory, facts, embedded.events());
     let (closing, closed) = watch::channel(false);
-    let engine = Rc::new(Engine { embedded, source, server, closing });
+    let engine =
+        Rc::new(Engine { embedded, source, server, closing, applied: watch::Sender::new(0) });
     follow_exports(&world, &engine, portals, closed.clone());
     let _ = ready.send(Ok(engine.embedded.events()));
     loop {
@@ -110,15 +114,17 @@ fn follow_exports(
     mut portals: Portals,
     mut closed: watch::Receiver<bool>,
 ) {
-    let embedded = Rc::clone(&engine.embedded);
+    let engine = Rc::clone(engine);
     let task = async move {
+        let embedded = &engine.embedded;
         let mut is_whole = true;
         let mut seen = None;
         loop {
             let version = embedded.exports_version();
             if seen != Some(version) {
                 seen = Some(version);
-                is_whole = portals.apply(embedded.exports()).await;
+                is_whole = portals.apply().await;
+                engine.applied.send_replace(version);
                 continue;
             }
             let retry = async {
@@ -129,7 +135,7 @@ fn follow_exports(
             };
             tokio::select! {
                 _ = embedded.exports_changed(version) => {}
-                () = retry => is_whole = portals.retry(&embedded.exports()).await,
+                () = retry => is_whole = portals.retry().await,
                 _ = closed.wait_for(|closed| *closed) => return,
             }
         }
@@ -143,6 +149,16 @@ impl Engine {
         self.server.shutdown(LOGOUT_GRACE).await;
         self.embedded.shutdown().await;
         self.closing.send_replace(true);
+    }
+
+    /// All objects, once portals and sessions know what is exported: who sees a portal here finds it listening.
+    pub(super) async fn view(&self) -> Arc<View> {
+        let version = self.embedded.exports_version();
+        let mut applied = self.applied.subscribe();
+        let caught_up = applied.wait_for(|applied| *applied >= version);
+        // Out of time: the portal's status tells what there is to tell.
+        let _ = tokio::time::timeout(APPLY_TIMEOUT, caught_up).await;
+        self.embedded.view()
     }
 
     /// Initiators that are logged in.

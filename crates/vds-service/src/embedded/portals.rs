@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use vds_array::{Export, ExportedPortal};
+use vds_array::ExportedPortal;
 use vds_model::{Change, Notification, PortalId, Subject};
 use vds_provider::EventLog;
 use vds_target::{PortalError, PortalSetup, Server};
@@ -37,13 +37,13 @@ impl Portals {
 
     /// Takes over what the arrays export: closes what is gone, opens what is new, and tells every session. Returns
     /// whether every portal listens.
-    pub(super) async fn apply(&mut self, exports: Vec<Export>) -> bool {
+    pub(super) async fn apply(&mut self) -> bool {
+        let exports = self.directory.exports();
         let wanted: BTreeMap<PortalId, ExportedPortal> = exports
             .iter()
             .flat_map(|export| &export.portals)
             .map(|portal| (portal.id, *portal))
             .collect();
-        self.directory.set(exports);
         let gone: Vec<PortalId> = self
             .open
             .iter()
@@ -65,7 +65,8 @@ impl Portals {
     }
 
     /// Tries again what does not listen. Returns whether every portal listens.
-    pub(super) async fn retry(&mut self, exports: &[Export]) -> bool {
+    pub(super) async fn retry(&mut self) -> bool {
+        let exports = self.directory.exports();
         let portals = exports.iter().flat_map(|export| &export.portals);
         let mut is_whole = true;
         for portal in portals {

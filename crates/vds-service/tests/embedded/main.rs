@@ -153,6 +153,8 @@ async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
     drop(taken);
     wait_for(PortalStatus::Online).await;
     run(&service, Request::RemovePortal { portal: id }).await.unwrap();
-    std::net::TcpListener::bind(listen).unwrap();
+    while std::net::TcpListener::bind(listen).is_err() {
+        tokio::task::yield_now().await;
+    }
     service.shutdown().await;
 }
