@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!   bench       ──► peers (tgt), the daemon ──► one core        iscsi_load ──► any iSCSI target
-//!     └ load ── session ── wire ──────────────► the other core      └ load ── session ── wire
+//!     │ └ load ── session ── wire ────────────► the other core      └ load ── session ── wire
+//!     └ modelled ──► the engine in vds-sim, on drives with service times, in virtual time
 //! ```
 //!
 //! # Invariants
@@ -21,6 +22,7 @@ pub mod contest;
 pub mod duel;
 pub mod latency;
 pub mod load;
+pub mod modelled;
 pub mod pattern;
 pub mod process;
 pub mod server;

@@ -86,7 +86,20 @@ const TABLE: &[Row] = &[
         layer: Layer::Beside,
         uses: &["vds-model", "vds-io", "vds-format", "vds-operation", "vds-provider", "vds-array"],
     },
-    Row { name: "vds-bench", layer: Layer::Beside, uses: &["vds-iscsi"] },
+    Row {
+        name: "vds-bench",
+        layer: Layer::Beside,
+        uses: &[
+            "vds-model",
+            "vds-io",
+            "vds-iscsi",
+            "vds-operation",
+            "vds-provider",
+            "vds-array",
+            "vds-os",
+            "vds-sim",
+        ],
+    },
     Row { name: "xtask", layer: Layer::Beside, uses: &[] },
 ];
 

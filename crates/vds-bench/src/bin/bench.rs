@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vds_bench::contest::{self, Limit, Rules};
 use vds_bench::duel::{self, INITIATOR, Workload};
+use vds_bench::modelled::{self, Figure};
 use vds_bench::process;
 use vds_bench::server::array::{Array, Layout};
 use vds_bench::server::memory::Memory;
@@ -46,6 +47,12 @@ struct Arguments {
 enum What {
     /// Over iSCSI, in alternating rounds against tgt: 4 KiB at random places, 32 at once
     Iscsi(Box<Iscsi>),
+    /// The engine on modelled drives, in virtual time: the same figures on every machine
+    Modelled {
+        /// Only these; repeat for more
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(modelled::names()))]
+        only: Vec<String>,
+    },
 }
 
 #[derive(Args)]
@@ -89,8 +96,14 @@ enum Ours {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // What a part measures by default stands with its options, and only there.
-    let what = arguments.what.or_else(|| Arguments::parse_from(["bench", "iscsi"]).what);
-    match what.as_ref().map_or(Ok(true), run) {
+    let part = |name| Arguments::parse_from(["bench", name]).what;
+    let parts = match arguments.what {
+        Some(what) => vec![what],
+        None => ["modelled", "iscsi"].into_iter().filter_map(part).collect(),
+    };
+    let reached: Result<bool> =
+        parts.iter().try_fold(true, |reached, what| Ok(run(what)? && reached));
+    match reached {
         Ok(reached) if reached || !arguments.check => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -103,6 +116,10 @@ fn main() -> ExitCode {
 fn run(what: &What) -> Result<bool> {
     match what {
         What::Iscsi(options) => iscsi(options),
+        What::Modelled { only } => {
+            println!("the engine on modelled drives, against the bare drives under the same load");
+            modelled::run(only, &mut Figure::print)
+        }
     }
 }
 
