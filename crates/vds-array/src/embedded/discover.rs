@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use vds_format::{BLOCK_BYTES, Superblock};
+use vds_format::{BLOCK_BYTES, DriveNo, Round, Superblock};
 use vds_io::{Buffer, Disk, DiskDescription, Monotonic, OpenMode};
 use vds_model::{Change, DriveId, HResult, Notification, SubsystemId, SubsystemStatus};
 use vds_provider::Refusal;
@@ -14,7 +14,8 @@ use super::array::Array;
 use super::errors::{chain, of_opening};
 use super::shared::{of_controller, of_drive, of_lun, of_port, of_portal, of_subsystem, of_target};
 use super::view::{controller_of, port_of};
-use crate::catalog::{OpenError, OpenOptions, Opened, find};
+use crate::catalog::{OpenError, OpenOptions, Opened, find, inspect, wipe_superblocks};
+use crate::drive::Drive;
 
 /// How long an array waits for drives that are not there before it opens without them.
 pub(super) const GRACE: Duration = Duration::from_mins(1);
@@ -38,12 +39,6 @@ pub(super) struct ClosedArray {
     pub(super) result: HResult,
     /// Why, for people; the missing drives among it.
     pub(super) notes: Vec<String>,
-}
-
-/// A drive that carries no array.
-#[derive(Clone, Debug)]
-pub(super) struct LooseDrive {
-    pub(super) description: DiskDescription,
 }
 
 /// Reads a drive's superblock: the newer of the two that is valid.
@@ -71,7 +66,7 @@ impl Embedded {
             return;
         }
         let (seen, loose) = self.look().await;
-        *self.loose.borrow_mut() = loose;
+        *self.shared.loose.borrow_mut() = loose;
         let mut groups: BTreeMap<SubsystemId, Vec<Seen>> = BTreeMap::new();
         for one in seen {
             groups.entry(one.superblock.array).or_default().push(one);
@@ -91,7 +86,7 @@ impl Embedded {
     }
 
     /// Drives with a superblock, and those without, among the candidates that are not in use.
-    async fn look(&self) -> (Vec<Seen>, Vec<LooseDrive>) {
+    async fn look(&self) -> (Vec<Seen>, Vec<DiskDescription>) {
         let mut seen = Vec::new();
         let mut loose = Vec::new();
         for path in self.shared.source.candidates().await {
@@ -107,7 +102,7 @@ impl Embedded {
             };
             match peek(&*disk).await {
                 Some(superblock) => seen.push(Seen { path, superblock }),
-                None => loose.push(LooseDrive { description: disk.describe() }),
+                None => loose.push(disk.describe()),
             }
         }
         (seen, loose)
@@ -131,6 +126,11 @@ impl Embedded {
         let patience = GRACE.checked_sub(now.since(since)).filter(|left| !left.is_zero());
         match self.try_open(id, paths, Vec::new(), patience).await {
             Ok(array) => self.opened(array),
+            Err(_) if patience.is_none() && self.discard_unfinished(id, &drives).await => {
+                if self.closed.borrow_mut().remove(&id).is_some() {
+                    self.shared.publish(vec![of_subsystem(id, Change::Depart)]);
+                }
+            }
             Err(Unopened::Waiting { missing, left }) => {
                 let mut notes = vec![format!(
                     "waits {} s for drives that are not there, then opens without them",
@@ -143,6 +143,9 @@ impl Embedded {
             }
             Err(Unopened::Refused { result, message }) => {
                 self.not_opened(id, closed(SubsystemStatus::Failed, result, vec![message]));
+                if let Some(left) = patience {
+                    self.look_again_after(left);
+                }
             }
         }
     }
@@ -186,11 +189,49 @@ impl Embedded {
         let world = self.shared.world.clone();
         let found = find(world, disks, &options).await.map_err(|error| refused(&error, &notes))?;
         let missing = found.missing();
-        if let Some(left) = patience.filter(|_| !missing.is_empty()) {
-            return Err(Unopened::Waiting { missing, left });
+        if !missing.is_empty() {
+            if let Some(left) = patience {
+                return Err(Unopened::Waiting { missing, left });
+            }
+            if found.is_unacknowledged() {
+                let message = "the making of this array was never finished".to_owned();
+                return Err(Unopened::Refused { result: HResult::VDSX_E_NO_QUORUM, message });
+            }
         }
         let opened = found.open().await.map_err(|error| refused(&error, &notes))?;
         Ok(self.take_into_use(opened, notes))
+    }
+
+    /// Wipes the superblocks of an array whose making was not finished: no drive has a single round. Whoever asked for it
+    /// was never told that it exists.
+    async fn discard_unfinished(&self, id: SubsystemId, drives: &[(DriveId, String)]) -> bool {
+        let mut members = Vec::new();
+        for (_, path) in drives {
+            let Ok(disk) = self.shared.source.open(path, OpenMode::Member).await else { continue };
+            let Ok(copy) = inspect(Rc::clone(&disk)).await else { continue };
+            if copy.newest().is_some_and(|(round, _)| round > Round(0)) {
+                return false;
+            }
+            members.push((disk, copy));
+        }
+        if !members.iter().any(|(_, copy)| copy.newest().is_some()) {
+            return false;
+        }
+        for (disk, copy) in members {
+            let (drive_id, geometry) = (copy.drive_id(), copy.superblock.geometry);
+            let world = self.shared.world.clone();
+            let drive = Drive::start(DriveNo(0), drive_id, geometry, disk, world.clone());
+            match wipe_superblocks(&world, &drive).await {
+                Ok(()) => {
+                    tracing::warn!(array = %id, path = copy.path, "unfinished: superblocks wiped");
+                    self.shared.loose.borrow_mut().push(drive.describe());
+                }
+                Err(error) => {
+                    tracing::warn!(path = copy.path, %error, "superblocks were not wiped");
+                }
+            }
+        }
+        true
     }
 
     fn take_into_use(&self, opened: Opened, mut notes: Vec<String>) -> Rc<Array> {

@@ -132,10 +132,13 @@ impl Array {
         }
         self.engine.space.borrow_mut().remove_drive(drive.number);
         let open = self.engine.drives.borrow_mut().remove(&drive.number);
-        if let Some(open) = open.filter(|open| open.lost().is_none())
-            && let Err(error) = wipe_superblocks(&self.shared.world, &open).await
-        {
-            tracing::warn!(drive = %drive.number, %error, "superblocks were not wiped");
+        if let Some(open) = open.filter(|open| open.lost().is_none()) {
+            match wipe_superblocks(&self.shared.world, &open).await {
+                Ok(()) => self.shared.loose.borrow_mut().push(open.describe()),
+                Err(error) => {
+                    tracing::warn!(drive = %drive.number, %error, "superblocks were not wiped");
+                }
+            }
         }
         self.released(driver, id).await;
     }
@@ -316,7 +319,9 @@ impl Array {
         }
         let world = self.shared.world.clone();
         let drive = Drive::start(DriveNo(0), id, superblock.geometry, disk, world.clone());
-        wipe_superblocks(&world, &drive).await.map_err(|error| of_disk(&error))
+        wipe_superblocks(&world, &drive).await.map_err(|error| of_disk(&error))?;
+        self.shared.loose.borrow_mut().push(drive.describe());
+        Ok(())
     }
 }
 

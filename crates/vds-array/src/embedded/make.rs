@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use vds_format::{DriveNo, Geometry, Lineage, Record};
-use vds_io::{Disk, OpenMode};
+use vds_io::{Disk, OpenMode, World};
 use vds_model::{Bytes, DriveId, HResult, SubsystemId};
 use vds_operation::{End, OperationDriver, Output};
 use vds_provider::{NewDrive, Plan, Refusal, Wipe};
@@ -12,9 +12,9 @@ use vds_provider::{NewDrive, Plan, Refusal, Wipe};
 use super::Embedded;
 use super::array::Array;
 use super::drives::{new_record, open_mode};
-use super::errors::{of_creation, of_disk};
+use super::errors::{of_catalog, of_creation, of_disk};
 use super::run::operation_record;
-use crate::catalog::{Catalog, NewArray};
+use crate::catalog::{Catalog, NewArray, wipe_superblocks};
 use crate::drive::Drive;
 
 impl Embedded {
@@ -109,6 +109,13 @@ impl Embedded {
                 return Err(of_creation(&error).into());
             }
         };
+        // An array without a single round was never acknowledged: if it is not whole, its superblocks are wiped when
+        // they are found.
+        if let Err(error) = catalog.commit(Vec::new()).await {
+            drop(prepared);
+            wipe_all(&self.shared.world, &members).await;
+            return Err(of_catalog(&error).into());
+        }
         let array = Array::start(&self.shared, catalog, members, Vec::new(), Vec::new());
         prepared.publish();
         self.opened(array);
@@ -125,6 +132,15 @@ enum Unmade {
 impl From<Refusal> for Unmade {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+/// Takes the superblocks away again, where the drives still answer.
+async fn wipe_all(world: &World, drives: &[Rc<Drive>]) {
+    for drive in drives {
+        if let Err(error) = wipe_superblocks(world, drive).await {
+            tracing::warn!(drive = %drive.number, %error, "superblocks were not wiped");
+        }
     }
 }
 

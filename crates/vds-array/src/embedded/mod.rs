@@ -52,7 +52,7 @@ use vds_provider::{EventLog, MaxSizeQuery, Plan, RawStart, Refusal, Request, Sta
 use crate::signal::Turn;
 use crate::{Damage, DamagedThing};
 use array::Array;
-use discover::{ClosedArray, LooseDrive};
+use discover::ClosedArray;
 use errors::not_found;
 use shared::Shared;
 
@@ -66,7 +66,6 @@ pub struct Embedded {
     shared: Rc<Shared>,
     arrays: RefCell<BTreeMap<SubsystemId, Rc<Array>>>,
     closed: RefCell<BTreeMap<SubsystemId, ClosedArray>>,
-    loose: RefCell<Vec<LooseDrive>>,
     /// Operations of no array: making and opening one, looking for drives.
     operations: RefCell<History>,
     last_view: RefCell<Option<Arc<View>>>,
@@ -88,7 +87,6 @@ impl Embedded {
             shared: Shared::new(world, source, provider),
             arrays: RefCell::default(),
             closed: RefCell::default(),
-            loose: RefCell::default(),
             operations: RefCell::new(History::new(HistoryLimits::default())),
             last_view: RefCell::default(),
             looking: Rc::default(),

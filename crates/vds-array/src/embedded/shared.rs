@@ -1,9 +1,9 @@
 //! What the provider and its arrays have in common: the world, drives' source, events, and the version of what is exported.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use vds_io::{DiskSource, World};
+use vds_io::{DiskDescription, DiskSource, World};
 use vds_model::{
     Change, ControllerId, DriveId, LunId, Notification, PortId, PortalGroupId, PortalId,
     ProviderId, Subject, SubsystemId, TargetId,
@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) events: EventLog,
     exports: Cell<u64>,
     pub(super) exports_changed: Signal,
+    /// Drives that carry no array, as of the last look and what was released since.
+    pub(super) loose: RefCell<Vec<DiskDescription>>,
 }
 
 impl Shared {
@@ -31,6 +33,7 @@ impl Shared {
             events: EventLog::new(),
             exports: Cell::new(1),
             exports_changed: Signal::default(),
+            loose: RefCell::default(),
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vds_format::{DriveNo, DriveRecord, DriveState, LunNo, LunRecord, PlexRecord, TargetRecord};
+use vds_io::DiskDescription;
 use vds_model::{
     BusType, Bytes, ControllerId, ControllerProperties, ControllerStatus, DriveExtent, DriveFlags,
     DriveId, DriveProperties, Health, Identifier, IdentifierCodeSet, IdentifierType, IscsiName,
@@ -22,7 +23,7 @@ use super::Embedded;
 use super::array::{Array, Entry};
 use super::change::portal_group_of;
 use super::create::hints_of;
-use super::discover::{ClosedArray, LooseDrive};
+use super::discover::ClosedArray;
 use super::exports::{LUN_PRODUCT, LUN_REVISION, LUN_VENDOR, mask};
 use super::health::{Condition, of_drive};
 use super::layouts::OFFERED;
@@ -65,8 +66,8 @@ impl Embedded {
         for (id, closed) in &*self.closed.borrow() {
             show_closed(&mut view, *id, closed);
         }
-        for loose in &*self.loose.borrow() {
-            if !view.drives.iter().any(|drive| drive.path == loose.description.path) {
+        for loose in &*self.shared.loose.borrow() {
+            if !view.drives.iter().any(|drive| drive.path == loose.path) {
                 view.drives.push(loose_drive(loose));
             }
         }
@@ -430,8 +431,7 @@ fn show_closed(view: &mut View, id: SubsystemId, closed: &ClosedArray) {
     }
 }
 
-fn loose_drive(loose: &LooseDrive) -> DriveView {
-    let it = &loose.description;
+fn loose_drive(it: &DiskDescription) -> DriveView {
     let id = DriveId::from_bytes(derived_id([0; 16], &format!("{} {}", it.path, it.serial)));
     let notes = vec!["carries no array; it may carry other data".to_owned()];
     let status = vds_model::DriveStatus::Online;
