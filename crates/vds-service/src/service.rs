@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vds_model::{OperationId, ProviderId};
@@ -67,7 +68,8 @@ impl Config {
     }
 }
 
-/// A running service. To be ended with [`Service::shutdown`]; merely dropped, it ends as after a crash.
+/// A running service. To be ended with [`Service::shutdown`]; merely dropped, it goes on until its runtime or the process
+/// ends, and that as after a crash.
 pub struct Service {
     registry: Registry,
     stopping: watch::Sender<bool>,
@@ -119,58 +121,76 @@ impl Service {
         let lock = DirectoryLock::take(&config.data_directory)?;
         let store = Arc::new(Store::open(&config.data_directory.join(STORE_FILE))?);
         let identity = store.identity()?;
-        let instance = OperationId::from_bytes(identity.instance).to_string();
+        let options = config
+            .socket
+            .clone()
+            .map(|path| SocketOptions { path, group: Some(SOCKET_GROUP.to_owned()) });
+        let bound = match options {
+            Some(options) => Some((Socket::bind(&options).await?, options)),
+            None => None,
+        };
         let host = if config.embedded {
             Some(start_host(&config, &store, identity.provider).await?)
         } else {
             None
-        };
-        let edges: Arc<dyn Edges> = match &host {
-            Some(host) => Arc::new(host.clone()),
-            None => Arc::new(NoEdges),
         };
         let own =
             host.iter().map(|host| Loaded { provider: Arc::new(host.clone()), resumes: true });
         let providers = own.chain(config.providers).collect();
         let registry =
             Registry::new(providers, Arc::clone(&store), config.history, config.deadlines);
-        let (stopping, stopped) = watch::channel(false);
         let (audit, auditing) = Audit::start(Arc::clone(&store));
         let mut service = Self {
-            registry: registry.clone(),
-            stopping,
+            registry,
+            stopping: watch::Sender::new(false),
             socket: None,
-            socket_path: config.socket.clone(),
+            socket_path: config.socket,
             followers: Vec::new(),
             auditing,
-            audit: Some(audit.clone()),
-            instance: instance.clone(),
-            host: host.clone(),
-            data_directory: config.data_directory.clone(),
+            audit: Some(audit),
+            instance: OperationId::from_bytes(identity.instance).to_string(),
+            host,
+            data_directory: config.data_directory,
             _lock: lock,
         };
-        if let Some(path) = config.socket {
-            let options = SocketOptions { path, group: Some(SOCKET_GROUP.to_owned()) };
-            let listener = Socket::bind(&options).await?;
-            let app = Arc::new(App {
-                registry: registry.clone(),
-                edges,
-                audit,
-                instance,
-                data_directory: config.data_directory,
-                started_unix_ms: unix_ms(),
-                stopping: stopped.clone(),
-            });
-            service.socket = Some(Socket::serve(&options, listener, app, stopped));
+        if let Some((listener, options)) = bound {
+            service.serve(&options, listener);
         }
-        if let Some(host) = &host {
-            host.discover().await;
+        if let Err(error) = service.take_up().await {
+            service.shutdown().await;
+            return Err(error);
         }
-        registry.resume().await?;
-        service.followers = registry.follow();
-        registry.set_running();
         tracing::info!(instance = service.instance, "the service is running");
         Ok(service)
+    }
+
+    fn serve(&mut self, options: &SocketOptions, listener: UnixListener) {
+        let edges: Arc<dyn Edges> = match &self.host {
+            Some(host) => Arc::new(host.clone()),
+            None => Arc::new(NoEdges),
+        };
+        let app = Arc::new(App {
+            registry: self.registry.clone(),
+            edges,
+            audit: self.audit.clone().expect("taken only by the shutdown"),
+            instance: self.instance.clone(),
+            data_directory: self.data_directory.clone(),
+            started_unix_ms: unix_ms(),
+            stopping: self.stopping.subscribe(),
+        });
+        let stopped = self.stopping.subscribe();
+        self.socket = Some(Socket::serve(options, listener, app, stopped));
+    }
+
+    /// Looks for arrays, takes up what had not ended, and lets requests in.
+    async fn take_up(&mut self) -> Result<(), ServiceError> {
+        if let Some(host) = &self.host {
+            host.discover().await;
+        }
+        self.registry.resume().await?;
+        self.followers = self.registry.follow();
+        self.registry.set_running();
+        Ok(())
     }
 
     /// Providers, objects and operations.

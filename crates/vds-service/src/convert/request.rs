@@ -96,9 +96,14 @@ fn credential(credential: &api::ChapCredential) -> Result<ChapCredential, Refusa
     Ok(ChapCredential { user: credential.user.clone(), secret })
 }
 
-fn new_drive(drive: &api::NewDrive) -> NewDrive {
+fn new_drive(drive: &api::NewDrive) -> Result<NewDrive, Refusal> {
+    if !drive.path.starts_with('/') {
+        let message = format!("the path {:?} is not absolute", drive.path);
+        return Err(invalid(HResult::VDSX_E_BAD_DRIVE_LIST, message)
+            .with_hint("Write the path from the root: the service has a directory of its own."));
+    }
     let wipe = if drive.wipe { Wipe::Yes { serial: drive.serial.clone() } } else { Wipe::No };
-    NewDrive { path: drive.path.clone(), wipe }
+    Ok(NewDrive { path: drive.path.clone(), wipe })
 }
 
 impl Snapshot {
@@ -289,7 +294,7 @@ impl Snapshot {
             let message = format!("there is no provider {name:?}");
             return Err(invalid(HResult::VDS_E_OBJECT_NOT_FOUND, message));
         };
-        let drives = body.drives.iter().map(new_drive).collect();
+        let drives = body.drives.iter().map(new_drive).collect::<Result<_, _>>()?;
         Ok((*provider, Request::CreateSubsystem { name: body.name.clone(), drives }))
     }
 
@@ -297,7 +302,7 @@ impl Snapshot {
     pub(crate) fn add_drive(&self, body: &api::AddDrive) -> Result<Asked, Refusal> {
         let found = self.subsystem_or_only(body.subsystem.as_deref())?;
         let subsystem = found.object.properties.id;
-        Ok((found.provider, Request::AddDrive { subsystem, drive: new_drive(&body.drive) }))
+        Ok((found.provider, Request::AddDrive { subsystem, drive: new_drive(&body.drive)? }))
     }
 
     /// Declare a drive failed. Refused without confirmation while a LUN would lose data by it.

@@ -17,6 +17,9 @@ use crate::world::unix_ms;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// How often providers are asked for operations of their own, and for what their operations left behind.
 const ADOPT_INTERVAL: Duration = Duration::from_secs(2);
+/// How often, and how many times at most, it is looked whether an operation behind an event has ended here too.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(10);
+const SETTLE_LOOKS_MAX: usize = 50;
 /// How long a provider that died over its events is left alone.
 const EVENTS_PAUSE: Duration = Duration::from_secs(5);
 
@@ -144,6 +147,7 @@ impl Registry {
             match checked.next_events(after).await {
                 Ok(batch) => {
                     after = batch.number;
+                    self.settled(checked).await;
                     let mut event = event();
                     event.provider = Some(checked.id().to_string());
                     event.is_gap = batch.is_gap;
@@ -155,6 +159,23 @@ impl Registry {
                     tokio::time::sleep(EVENTS_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Waits, for a while, until what has ended at a provider has ended here: whoever hears of a new LUN finds the
+    /// operation that made it ended, as its waiters do.
+    async fn settled(&self, checked: &Checked) {
+        let is_settled = |theirs: &Operation| {
+            let operations = self.operations_locked();
+            let ours = operations.history.by_id(theirs.id());
+            !theirs.is_ended() || ours.is_none_or(Operation::is_ended)
+        };
+        for _ in 0..SETTLE_LOOKS_MAX {
+            match checked.operations().await {
+                Ok(operations) if !operations.iter().all(is_settled) => {}
+                _ => return,
+            }
+            tokio::time::sleep(SETTLE_INTERVAL).await;
         }
     }
 

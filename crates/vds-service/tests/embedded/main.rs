@@ -1,6 +1,9 @@
 //! The service with its embedded array on drive files, reached by initiators of other makers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its stage has nothing to say")]
 
+#[path = "../rest/client.rs"]
+mod http;
+
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -124,6 +127,46 @@ async fn only_the_right_initiator_with_the_right_secret_sees_the_lun() {
     check("iqn.2025-01.org.example:a", &with("swordfish-1235"), false).await;
     check("iqn.2025-01.org.example:a", &with("swordfish-1234"), true).await;
     check("iqn.2025-01.org.example:b", &with("swordfish-1234"), false).await;
+    service.shutdown().await;
+}
+
+/// A LUN that an initiator uses is deleted only by force, and then the initiator is told, not left waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lun_in_use_is_deleted_only_by_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = start(directory.path()).await;
+    let (made, _) = make(&service).await;
+    let rest = http::Client::new(service.socket().unwrap());
+    let url = &made.luns[0].addresses[0].urls[0];
+    let mut user = tokio::process::Command::new("iscsi-perf")
+        .args(["-m", "4", url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let sessions = loop {
+        let sessions = rest.get("/v1/sessions").await.body["items"].clone();
+        if sessions.as_array().is_some_and(|sessions| !sessions.is_empty()) {
+            break sessions;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(sessions[0]["target"], made.luns[0].addresses[0].iscsi_name, "{sessions}");
+    assert_eq!(sessions[0]["portal"], made.portals[0].id, "{sessions}");
+    let none = serde_json::Value::Null;
+    let path = format!("/v1/luns/{}", made.luns[0].name);
+    let refused = rest.send(hyper::Method::DELETE, &path, &[], &none).await;
+    assert_eq!(refused.body["code"], "lun.in_use", "{}", refused.body);
+    let forced = rest.send(hyper::Method::DELETE, &format!("{path}?force=true"), &[], &none).await;
+    let ended = rest.wait(&forced).await;
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    user.kill().await.unwrap();
+    let room = rest.post("/v1/luns/max-size", &serde_json::json!({"type": "mirror"})).await;
+    assert!(room.body["size_bytes"].as_u64().unwrap() >= 64 * MIB, "{}", room.body);
+    // What was deleted on purpose is not made again.
+    let (again, steps) = make(&service).await;
+    assert!(again.luns.is_empty() && steps.len() == 1, "{steps:?}");
     service.shutdown().await;
 }
 
