@@ -75,6 +75,7 @@ impl Progress {
     pub(crate) fn leave(&self) {
         if let Self::Bar(bar) = self {
             bar.abandon();
+            complain("\n");
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::daemon::{Daemon, serve};
+use crate::quickstart::{is_without, outside};
 
 const GIB: u64 = 1 << 30;
 const HOST: &str = "iqn.2025-01.org.example:host";
@@ -113,6 +114,36 @@ fn a_failed_drive_is_recovered_from() {
     let added = daemon.run(&["drive", "add", &new]).expect_code(0);
     assert!(added.stdout.contains(" added as "), "{}", added.stdout);
     assert_eq!(daemon.run(&["drive", "show", &new, "--json"]).json()["path"], new);
+    daemon.stop("TERM");
+}
+
+#[test]
+fn work_is_held_waited_for_and_cancelled() {
+    if is_without("qemu-iscsi") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = array(directory.path(), 3);
+    daemon.run(&["portal", "add", "127.0.0.1:0"]).expect_code(0);
+    let create = ["lun", "create", "db1", "--type", "mirror", "--size", "400MiB", "--unmask", "*"];
+    daemon.run(&create).expect_code(0);
+    let image = directory.path().join("image");
+    std::fs::write(&image, vec![7_u8; 300 << 20]).unwrap();
+    let url = lun(&daemon, "db1")["addresses"][0]["urls"][0].as_str().unwrap().to_owned();
+    outside(&format!("qemu-img convert -n -f raw -O raw {} {url}", image.display()));
+    let id = daemon.run(&["lun", "add-plex", "db1", "--no-wait"]).expect_code(0).stdout;
+    let id = id.trim();
+    daemon.run(&["operation", "pause", id]).expect_code(0);
+    let waited = daemon.run(&["operation", "wait", id, "--timeout", "300ms"]).expect_code(6);
+    assert!(waited.stderr.contains("error[operation.timeout]"), "{}", waited.stderr);
+    assert!(daemon.run(&["operation", "list", "--running"]).stdout.contains("paused"));
+    daemon.run(&["operation", "priority", id, "3"]).expect_code(0);
+    daemon.run(&["operation", "cancel", &id[..8]]).expect_code(0);
+    let waited = daemon.run(&["operation", "wait", id]).expect_code(7);
+    assert!(waited.stderr.contains("error[operation.canceled]"), "{}", waited.stderr);
+    daemon.run(&["operation", "pause", id]).expect_code(4);
+    assert_eq!(lun(&daemon, "db1")["plexes"].as_array().unwrap().len(), 2);
+    daemon.run(&["lun", "delete", "db1", "--yes", "--force"]).expect_code(0);
     daemon.stop("TERM");
 }
 

@@ -27,11 +27,11 @@ impl Drop for LoopDevice {
     }
 }
 
-/// The commands, one to a line.
+/// The commands, one to a line: both blocks after the mark.
 fn commands() -> Vec<&'static str> {
-    let block = README.split(MARK).nth(1).expect("the README has the mark");
-    let block = block.split("```").nth(1).unwrap();
-    block.lines().skip(1).filter(|line| !line.is_empty()).collect()
+    let text = README.split(MARK).nth(1).expect("the README has the mark");
+    let blocks = text.split("```").skip(1).step_by(2).take(2);
+    blocks.flat_map(|block| block.lines().skip(1)).collect()
 }
 
 /// A port nobody listens on at the moment.
@@ -53,42 +53,30 @@ fn six_commands_lead_to_a_lun_with_chap() {
         println!("not run: needs root");
         return;
     };
-    // As it stands there, but for what of this machine others may be using: directory, devices, port.
-    let data = directory.path().join("data");
-    let script = commands
+    // As they stand there, but for what of this machine others may be using: directory, devices, port.
+    assert_eq!(commands[0], "vds serve");
+    let daemon = crate::daemon::serve(&directory.path().join("data"));
+    let script = commands[1..]
         .join("\n")
-        .replacen(
-            "vds serve &",
-            "vds serve --data \"$DATA\" & echo $! > \"$DATA.pid\"; wait_for_it",
-            1,
-        )
         .replace("/dev/loop0", &first.0)
         .replace("/dev/loop1", &second.0)
         .replace("3260", &free_port().to_string());
-    let other = script.lines().last().unwrap().replace("host2 iscsi", "host3 iscsi");
-    let wrong = script.lines().last().unwrap().replace("%correct", "%mistaken");
+    let last = script.lines().last().unwrap();
+    let other =
+        last.replace("-i iqn.2025-01.org.example:host2", "-i iqn.2025-01.org.example:host3");
+    let wrong = last.replace("%correct", "%mistaken");
     let script = format!(
-        "set -e\n\
-         wait_for_it() {{ until vds status > /dev/null 2>&1; do sleep 0.1; done; }}\n\
-         {script}\n\
+        "set -e\n{script}\n\
          if {other}; then echo 'seen by another host' >&2; exit 9; fi\n\
          if {wrong}; then echo 'seen without the secret' >&2; exit 9; fi\n"
     );
     let program = Path::new(env!("CARGO_BIN_EXE_vds")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("timeout");
-    command.args(["60", "sh", "-c", &script]).env("PATH", path).env("DATA", &data);
-    command.env("VDS_SOCKET", data.join("vds.sock"));
-    // The daemon outlives the shell and would keep a pipe open: files instead.
-    let log = |name: &str| std::fs::File::create(directory.path().join(name)).unwrap();
-    let status = command.stdout(log("stdout")).stderr(log("stderr")).status().unwrap();
-    if let Ok(pid) = std::fs::read_to_string(directory.path().join("data.pid")) {
-        let _ = Command::new("kill").args(["-s", "TERM", pid.trim()]).status();
-        crate::daemon::wait_until("the end of the daemon", || {
-            (!Path::new(&format!("/proc/{}", pid.trim())).exists()).then_some(())
-        });
-    }
-    let text = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
-    assert!(status.success(), "{status}\n{}\n{}", text("stdout"), text("stderr"));
-    assert!(text("stdout").contains("Vendor"), "{}", text("stdout"));
+    command.args(["60", "sh", "-c", &script]).env("PATH", path);
+    let ran = command.env("VDS_SOCKET", daemon.socket()).output().unwrap();
+    let (out, error) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{}\n{out}\n{error}\n{}", ran.status, daemon.log());
+    assert!(out.contains("Vendor"), "{out}");
+    daemon.stop("TERM");
 }
