@@ -152,10 +152,17 @@ pub(super) async fn choose(
     Ok(into_choice(copies, branch, forced))
 }
 
+/// A newest round, the first copy that comes to it and by which rounds, and how many do.
+struct Followed {
+    copy: usize,
+    reach: Reach,
+    taken: Vec<FoundEntry>,
+    copies: usize,
+}
+
 /// Every newest round that some copy reaches. Rounds are looked for on all drives: a damaged entry is read elsewhere.
 async fn find_branches(copies: &[MemberCopy]) -> Result<Vec<Branch>, OpenError> {
-    let mut found: BTreeMap<(Lineage, Round, u32), (usize, Reach, Vec<FoundEntry>, usize)> =
-        BTreeMap::new();
+    let mut found: BTreeMap<(Lineage, Round, u32), Followed> = BTreeMap::new();
     for (index, copy) in copies.iter().enumerate() {
         let Some(base) = copy.base() else { continue };
         let own = |round: Round| copy.entries.get(&round).into_iter().flatten();
@@ -164,27 +171,23 @@ async fn find_branches(copies: &[MemberCopy]) -> Result<Vec<Branch>, OpenError> 
         };
         let (reach, taken) = follow(base, |round| own(round).chain(others(round)));
         let key = (reach.lineage, reach.round, reach.checksum);
-        found.entry(key).or_insert((index, reach, taken, 0)).3 += 1;
+        let first = Followed { copy: index, reach, taken, copies: 0 };
+        found.entry(key).or_insert(first).copies += 1;
     }
     // Only the newest of a line of history can be the truth; older ones need no state.
     let newest: BTreeMap<Lineage, Round> =
         found.keys().map(|(lineage, round, _)| (*lineage, *round)).collect();
     let mut branches = Vec::new();
-    for ((lineage, round, _), (copy, reach, taken, count)) in found {
+    for ((lineage, round, _), followed) in found {
         if newest[&lineage] == round {
-            branches.push(build(copies, copy, reach, taken, count).await?);
+            branches.push(build(copies, followed).await?);
         }
     }
     Ok(branches)
 }
 
-async fn build(
-    copies: &[MemberCopy],
-    copy: usize,
-    reach: Reach,
-    taken: Vec<FoundEntry>,
-    count: usize,
-) -> Result<Branch, OpenError> {
+async fn build(copies: &[MemberCopy], followed: Followed) -> Result<Branch, OpenError> {
+    let Followed { copy, reach, taken, copies: count } = followed;
     let base = copies[copy].base().expect("only copies with a snapshot are followed");
     let records = copies[copy].load(base).await?;
     let Some(mut state) = CatalogState::from_records(&records) else {

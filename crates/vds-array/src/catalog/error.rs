@@ -115,7 +115,7 @@ impl CatalogError {
             Self::WouldFreeze { .. } => "array.no_quorum",
             Self::NoSuchDrive(_) => "drive.not_found",
             Self::Newcomer { .. } => "drive.failed",
-            Self::AlreadyMember(_) => "drive.in_use",
+            Self::AlreadyMember(_) => "drive.already_member",
             Self::OtherLayout(_) => "drive.layout",
             Self::Closed => "array.closed",
         }

@@ -60,6 +60,9 @@ use commit::{Item, Queue, SnapshotItem, Transaction};
 use journal::{Log, Room};
 use member::{Change, Members};
 
+/// Somebody who is told of a drive.
+type Told = Box<dyn Fn(DriveNo)>;
+
 /// The catalog of an open array.
 pub(crate) struct Catalog {
     world: World,
@@ -75,7 +78,7 @@ pub(crate) struct Catalog {
     members: RefCell<Members>,
     frozen: RefCell<Option<FreezeReason>>,
     driver: RefCell<Option<Waker>>,
-    expelled: RefCell<Vec<Box<dyn Fn(DriveNo)>>>,
+    expelled: RefCell<Vec<Told>>,
     /// Planted bug: acknowledge without waiting for flushes, so that the tests can show that they would see it.
     #[cfg(test)]
     acknowledge_early: Cell<bool>,
@@ -144,7 +147,7 @@ impl Catalog {
     }
 
     /// Calls `told` whenever a drive is no longer a member: after its record says so in memory, before that is durable.
-    pub(crate) fn subscribe_expelled(&self, told: Box<dyn Fn(DriveNo)>) {
+    pub(crate) fn subscribe_expelled(&self, told: Told) {
         self.expelled.borrow_mut().push(told);
     }
 
@@ -154,6 +157,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Frozen`] and [`CatalogError::Closed`] leave it open whether the records are found when the array is
     /// opened again. Every other error comes before anything is changed.
+    #[expect(clippy::needless_pass_by_value, reason = "whoever commits is done with the records")]
     pub(crate) fn commit(
         self: &Rc<Self>,
         records: Vec<Record>,

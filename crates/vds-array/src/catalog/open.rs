@@ -195,6 +195,13 @@ struct Present {
     next_area: (u8, bool),
 }
 
+/// What was found beside the drives that are used.
+struct Beside {
+    diverged: Vec<(String, DriveId, Lineage)>,
+    unknown: Vec<String>,
+    damage: Vec<Damage>,
+}
+
 async fn bring_up(
     world: World,
     array: SubsystemId,
@@ -241,7 +248,7 @@ async fn bring_up(
     let catalog = Catalog::start(world, array, instance, room, state, log, choice.settled);
     catalog.make_equal(&choice, &mut present).await?;
     let returned = catalog.take_returned(&mut present).await;
-    Ok(catalog.opened(&choice, present, returned, (unknown, diverged, damage)))
+    Ok(catalog.opened(&choice, present, returned, Beside { diverged, unknown, damage }))
 }
 
 impl Catalog {
@@ -261,7 +268,7 @@ impl Catalog {
             self.push_snapshot(None, None);
             match choice.forced {
                 Some(lineage) => self.push_forced(choice, lineage, paths),
-                None => self.push_first(choice, paths),
+                None => self.push_first(choice, &paths),
             }
         };
         first.await?;
@@ -286,7 +293,7 @@ impl Catalog {
     fn push_first(
         self: &Rc<Self>,
         choice: &Choice,
-        records: Vec<Record>,
+        records: &[Record],
     ) -> LocalFuture<Result<Round, CatalogError>> {
         let (waiter, first) = promise();
         let content = state::encoded(records.iter());
@@ -294,7 +301,7 @@ impl Catalog {
         for drive in &choice.absent {
             self.members.borrow_mut().note_absent(*drive);
         }
-        self.push(transaction, &records);
+        self.push(transaction, records);
         for drive in &choice.absent {
             let why = String::from("not there when the array was opened");
             self.queue_expulsion(*drive, why, DriveState::Absent);
@@ -378,7 +385,7 @@ impl Catalog {
         choice: &Choice,
         present: Vec<Present>,
         returned: Vec<DriveNo>,
-        (unknown, diverged, damage): (Vec<String>, Vec<(String, DriveId, Lineage)>, Vec<Damage>),
+        beside: Beside,
     ) -> Opened {
         let there: BTreeSet<DriveNo> = present.iter().map(|it| it.drive.number).collect();
         let absent =
@@ -400,10 +407,10 @@ impl Catalog {
             left_out,
             absent,
             returned,
-            diverged,
-            unknown,
+            diverged: beside.diverged,
+            unknown: beside.unknown,
             unusable: Vec::new(),
-            damage,
+            damage: beside.damage,
             new_lineage: choice.forced.is_some(),
         }
     }

@@ -12,7 +12,6 @@ use vds_model::OperationId;
 mod invariants;
 mod size;
 
-pub(crate) use invariants::BrokenInvariant;
 pub(super) use size::encoded;
 
 /// The copy number of a map segment's second copy on a LUN with one plex: no plex has it, and it is never dropped.

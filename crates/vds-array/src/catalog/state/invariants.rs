@@ -1,6 +1,6 @@
 //! What must hold of every state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vds_format::{DriveNo, LunNo, SegmentNo, SlabNo};
 
@@ -87,7 +87,7 @@ impl CatalogState {
             }
             let lun =
                 self.luns.get(&segment.lun).ok_or(BrokenInvariant::NoLun(number, segment.lun))?;
-            let mut roles = std::collections::BTreeSet::new();
+            let mut roles = BTreeSet::new();
             for column in &segment.columns {
                 let known = lun.plexes.iter().any(|plex| plex.copy == column.copy);
                 if !known && column.copy != MAP_COPY {
@@ -106,7 +106,7 @@ impl CatalogState {
     }
 
     fn check_slabs(&self) -> Result<(), BrokenInvariant> {
-        let mut used: BTreeMap<(DriveNo, SlabNo), ()> = BTreeMap::new();
+        let mut used: BTreeSet<(DriveNo, SlabNo)> = BTreeSet::new();
         for segment in self.segments.values() {
             for column in &segment.columns {
                 let (drive, slab) = (column.drive, column.slab);
@@ -117,7 +117,7 @@ impl CatalogState {
                 if slab.0 >= record.slab_count {
                     return Err(BrokenInvariant::BeyondDrive(segment.number, drive, slab));
                 }
-                if used.insert((drive, slab), ()).is_some() {
+                if !used.insert((drive, slab)) {
                     return Err(BrokenInvariant::SlabUsedTwice(drive, slab));
                 }
             }

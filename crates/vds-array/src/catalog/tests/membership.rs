@@ -54,6 +54,7 @@ fn check_leave_and_return(count: u16, one: u16, other: u16) {
 struct History {
     issued: u64,
     acknowledged: BTreeSet<OperationId>,
+    failed_flush: bool,
 }
 
 impl History {
@@ -100,6 +101,7 @@ fn live_once(bench: &Bench, history: &Rc<RefCell<History>>) -> bool {
         let error = Effect::Error(vds_io::DiskErrorKind::Range);
         let fault = Fault::nth(kind, chance.below(12), error);
         bench.disk(*chance.pick(&there)).fault(fault);
+        history.borrow_mut().failed_flush |= kind == IoKind::Flush;
     }
     let commits = chance.below(4);
     let opened = bench.run_or_crash(async {
@@ -157,9 +159,13 @@ fn no_sequence_of_openings_makes_two_histories() {
             bench.disk(number).heal();
             bench.disk(number).come_back();
         }
-        let all = bench.run(bench.open(&bench.all()));
-        let all = all.unwrap_or_else(|error| panic!("seed {seed}: {error}\n{}", bench.sim.trace()));
-        check_history(&bench, &all.catalog, &history);
+        match bench.run(bench.open(&bench.all())) {
+            Ok(all) => check_history(&bench, &all.catalog, &history),
+            // A drive that failed a flush may show what it never will keep, and be taken at its word: refused is the
+            // worst that comes of it.
+            Err(error) if history.borrow().failed_flush => drop(error),
+            Err(error) => panic!("seed {seed}: {error}\n{}", bench.sim.trace()),
+        }
     }
     assert!(
         lives < 100 || 4 * opened > lives,
@@ -387,14 +393,13 @@ fn seven_of_ten_hold_the_catalog() {
     bench.sim.crash(CrashMode::PowerCut);
     bench.disk(3).come_back();
     bench.disk(5).come_back();
-    for there in [vec![1, 2, 4, 6, 7], vec![6, 7, 8, 9, 10, 3, 5]] {
-        let Ok(opened) = bench.run(bench.open(&there)) else {
-            panic!("enough of eight: {there:?}")
-        };
-        bench.model.check(&opened.catalog.state());
+    // Eight are left, which all hold it: five must be there.
+    for there in [[8, 9, 10, 3], [1, 2, 4, 6]] {
+        let Err(error) = bench.run(bench.open(&there)) else { panic!("too few") };
+        assert!(["array.no_quorum", "array.half_present"].contains(&error.code()));
         bench.sim.crash(CrashMode::PowerCut);
-        break;
     }
-    let Err(error) = bench.run(bench.open(&[8, 9, 10, 3])) else { panic!("too few") };
-    assert_eq!(error.code(), "array.no_quorum");
+    // Those that took the places of others have it as well as any.
+    let Ok(opened) = bench.run(bench.open(&[2, 7, 8, 9, 10, 3])) else { panic!("five of eight") };
+    bench.model.check(&opened.catalog.state());
 }
