@@ -76,7 +76,7 @@ pub fn measure(subject: &Subject, workload: Workload, span: Duration, seed: u64)
 /// When a write fails.
 pub fn fill(url: &Url) -> Result<()> {
     let mut session = Session::open(url, INITIATOR)?;
-    load::run(&mut session, &Plan::fill(1 << 20, 4), &mut |_| Ok(()))?;
+    load::run(&mut session, &Plan::fill(128 << 10, 8), &mut |_| Ok(()))?;
     session.close();
     Ok(())
 }

@@ -249,7 +249,7 @@ pub(super) fn buffer(bytes: u64) -> Arc<Buffer> {
 
 /// Writes the whole LUN in order.
 pub(super) fn fill(rig: &Rig, io: &Rc<dyn LunIo>) -> Result<()> {
-    let chunk = data(256 << 10);
+    let chunk = data(128 << 10);
     let len = chunk.len() as u64;
     let count = io.shape().size_bytes / len;
     rig.machine.load(8, count, |index| write(io, index * len, &chunk, false))?;
