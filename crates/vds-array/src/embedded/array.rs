@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use vds_format::{DriveNo, DriveRecord, LunNo, LunRecord};
 use vds_io::{DiskError, DiskErrorKind, LocalFuture, LunIo, join_all};
-use vds_model::{
-    Change, DriveId, LunId, Notification, OperationId, PlexId, SubsystemId, TransitionState,
-};
+use vds_model::{Change, DriveId, LunId, Notification, OperationId, PlexId, SubsystemId};
 use vds_operation::{History, HistoryLimits, ObjectRef};
 use vds_provider::Refusal;
 
@@ -52,7 +50,6 @@ pub(super) struct Array {
     pub(super) luns: RefCell<BTreeMap<LunNo, Entry>>,
     pub(super) operations: RefCell<History>,
     pub(super) made_by: RefCell<BTreeMap<ObjectRef, OperationId>>,
-    pub(super) transitions: RefCell<BTreeMap<LunNo, TransitionState>>,
     /// Walks under way.
     pub(super) walks: RefCell<BTreeMap<LunNo, Rc<WalkProgress>>>,
     /// LUNs whose layout is being changed.
@@ -65,6 +62,11 @@ pub(super) struct Array {
     pub(super) damage: Vec<crate::catalog::Damage>,
     pub(super) opened_unix_ms: u64,
     pub(super) closing: Cell<bool>,
+    /// Told when the array is being closed.
+    pub(super) closes: Signal,
+    /// Mirrors are being made whole; once more, for this reason.
+    pub(super) healing: Cell<bool>,
+    pub(super) heal_again: RefCell<Option<String>>,
     workers: Cell<usize>,
     idle: Signal,
 }
@@ -97,7 +99,6 @@ impl Array {
             luns: RefCell::default(),
             operations: RefCell::new(History::new(limits)),
             made_by: RefCell::default(),
-            transitions: RefCell::default(),
             walks: RefCell::default(),
             busy: RefCell::default(),
             membership: Rc::default(),
@@ -105,6 +106,9 @@ impl Array {
             damage,
             opened_unix_ms: shared.unix_ms(),
             closing: Cell::new(false),
+            closes: Signal::default(),
+            healing: Cell::new(false),
+            heal_again: RefCell::default(),
             workers: Cell::new(0),
             idle: Signal::default(),
         });
@@ -239,6 +243,7 @@ impl Array {
         }
         self.engine.space_changed.notify();
         self.spawn_recoveries(again);
+        self.heal_later("a drive came".to_owned());
     }
 
     fn watch_members(self: &Rc<Self>) {
@@ -271,6 +276,7 @@ impl Array {
         let mut events = vec![of_drive(id, Change::Modify)];
         events.extend(self.luns_on(number).iter().map(|lun| of_lun(lun.id, Change::Modify)));
         self.shared.publish(events);
+        self.heal_later(format!("drive {number} left the array"));
     }
 
     /// Recovers logs, a few at a time.
@@ -321,6 +327,7 @@ impl Array {
     /// Stops everything that runs; what is unfinished goes on when the array is opened again.
     pub(super) async fn close(self: &Rc<Self>) {
         self.closing.set(true);
+        self.closes.notify();
         for progress in self.walks.borrow().values() {
             progress.stop.set(true);
         }
@@ -335,6 +342,8 @@ impl Array {
                     if let Err(error) = lun.checkpoint().await {
                         tracing::warn!(lun = %lun.number, ?error, "no checkpoint at the end");
                     }
+                    // When this is had nobody is cleaning any more.
+                    drop(lun.hold().await);
                 }) as LocalFuture<()>
             });
             join_all(checkpoints.collect()).await;
@@ -349,7 +358,9 @@ async fn recover(
 ) {
     loop {
         let next = queue.borrow_mut().pop_front();
-        let entry = array.upgrade().and_then(|array| array.entry(next?));
+        let open = array.upgrade().filter(|array| !array.closing.get());
+        let working = open.map(|array| (array.working(), array));
+        let entry = working.as_ref().and_then(|(_, array)| array.entry(next?));
         if let Some(entry) = entry {
             if entry.lun.readiness() == Readiness::Failed {
                 entry.lun.revive().await;
@@ -359,13 +370,16 @@ async fn recover(
             }
             told.borrow_mut().push(of_lun(entry.lun.id, Change::Modify));
         }
-        let done = queue.borrow().is_empty();
+        let done = queue.borrow().is_empty() || working.is_none();
         if (done || told.borrow().len() >= RECOVERED_TOLD_TOGETHER)
             && let Some(array) = array.upgrade()
         {
             array.shared.publish(told.take());
         }
         if done {
+            if let Some((_, array)) = working {
+                array.heal_later("it was not whole when the array was opened".to_owned());
+            }
             return;
         }
     }

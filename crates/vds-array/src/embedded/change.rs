@@ -82,7 +82,6 @@ impl Array {
             entry.lun.depart();
         }
         self.engine.space.borrow_mut().reserve(number, &[]);
-        self.transitions.borrow_mut().remove(&number);
     }
 
     pub(super) fn prepare_extend_lun(

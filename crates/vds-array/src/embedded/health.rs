@@ -2,12 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use vds_format::{ColumnState, DriveNo, DriveRecord, DriveState, LunRecord, PlexState, Stream};
+use vds_format::{
+    ColumnState, DriveNo, DriveRecord, DriveState, LunNo, LunRecord, PlexState, Stream,
+};
 use vds_model::{DriveStatus, Health, LunStatus, PlexStatus, TransitionState};
 
 use super::array::{Array, Entry};
 use crate::DamagedThing;
 use crate::lun::Readiness;
+
+/// What is asked of the whole array once, for all LUNs.
+pub(super) struct Survey {
+    live: BTreeSet<DriveNo>,
+    /// LUNs of which something could not be read from a copy and not be repaired.
+    damaged: BTreeSet<LunNo>,
+}
 
 /// What can be told of a LUN at one moment.
 pub(super) struct Condition {
@@ -22,18 +31,35 @@ pub(super) struct Condition {
 }
 
 impl Array {
+    /// The array as a whole, now.
+    pub(super) fn survey(&self) -> Survey {
+        let damage = self.engine.damage();
+        let damaged =
+            damage.iter().filter(|found| !found.repaired).filter_map(|found| match found.what {
+                DamagedThing::BatchHeader { lun }
+                | DamagedThing::Data { lun, .. }
+                | DamagedThing::MapPage { lun } => Some(lun),
+                _ => None,
+            });
+        Survey { live: self.engine.live_drives().into_iter().collect(), damaged: damaged.collect() }
+    }
+
     /// How a LUN is.
-    pub(super) fn condition(&self, lun: &LunRecord, entry: Option<&Entry>) -> Condition {
-        let live: BTreeSet<DriveNo> = self.engine.live_drives().into_iter().collect();
+    pub(super) fn condition(
+        &self,
+        survey: &Survey,
+        lun: &LunRecord,
+        entry: Option<&Entry>,
+    ) -> Condition {
+        let Survey { live, damaged } = survey;
         let mut lacking: BTreeSet<u8> = lun
             .plexes
             .iter()
             .filter(|plex| plex.drives.iter().any(|drive| !live.contains(drive)))
             .map(|plex| plex.copy)
             .collect();
-        let no_copy = self.lacking_columns(lun, &live, &mut lacking);
-        let copies = entry.and_then(|entry| entry.lun.copies_min());
-        let is_lost = no_copy && copies == Some(0);
+        let no_copy = self.lacking_columns(lun, live, &mut lacking);
+        let is_lost = no_copy && entry.is_some_and(|entry| entry.lun.copies_min() == Some(0));
         let readiness = entry.map_or(Readiness::Recovering, |entry| entry.lun.readiness());
         let is_building = lun.plexes.iter().any(|plex| plex.state == PlexState::Building);
         let is_rebuilding = is_building || self.walks.borrow().contains_key(&lun.number);
@@ -43,7 +69,7 @@ impl Array {
             Readiness::Recovering => LunStatus::NotReady,
             Readiness::Ready | Readiness::Gone | Readiness::Failed => LunStatus::Online,
         };
-        let has_errors = self.has_errors(lun);
+        let has_errors = damaged.contains(&lun.number);
         let is_single = lun.plexes.len() == 1;
         let health = match (lacking.is_empty(), has_errors) {
             _ if status == LunStatus::Failed => Health::Failed,
@@ -54,12 +80,8 @@ impl Array {
             (true, true) => Health::FailingRedundancy,
             (true, false) => Health::Healthy,
         };
-        let told = self.transitions.borrow().get(&lun.number).copied();
-        let transition = match told {
-            Some(transition) => transition,
-            None if is_building => TransitionState::Reconfiguring,
-            None => TransitionState::Stable,
-        };
+        let transition =
+            if is_building { TransitionState::Reconfiguring } else { TransitionState::Stable };
         Condition { status, health, transition, lacking, is_lost, is_rebuilding }
     }
 
@@ -90,22 +112,14 @@ impl Array {
         }
         no_copy
     }
-
-    /// Whether something of the LUN could not be read from a copy and not be repaired.
-    fn has_errors(&self, lun: &LunRecord) -> bool {
-        self.engine.damage().iter().any(|found| {
-            let of = match found.what {
-                DamagedThing::BatchHeader { lun }
-                | DamagedThing::Data { lun, .. }
-                | DamagedThing::MapPage { lun } => Some(lun),
-                _ => None,
-            };
-            of == Some(lun.number) && !found.repaired
-        })
-    }
 }
 
 impl Condition {
+    /// Whether copies lack something that others have, and nobody is copying it.
+    pub(super) fn can_be_recovered(&self) -> bool {
+        !self.lacking.is_empty() && !self.is_lost && !self.is_rebuilding
+    }
+
     /// How one of the LUN's plexes is.
     pub(super) fn of_plex(&self, copy: u8, state: PlexState) -> (PlexStatus, Health) {
         if self.status == LunStatus::Failed {

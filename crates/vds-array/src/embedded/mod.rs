@@ -23,6 +23,7 @@ mod drives;
 mod errors;
 mod exports;
 mod gate;
+mod heal;
 mod health;
 mod homes;
 mod layouts;

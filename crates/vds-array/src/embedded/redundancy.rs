@@ -8,6 +8,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use vds_format::{DriveNo, LunNo, LunRecord, PlexRecord, PlexState, Record};
 use vds_model::{Change, DriveId, HResult, LunId, LunType, PlexId};
 use vds_operation::{End, ObjectRef, OperationDriver, Output, OutputType, ProgressUpdate, Signal};
@@ -349,11 +350,10 @@ impl Array {
         let mut failures = 0;
         let mut done_bytes = 0;
         loop {
-            if self.closing.get() {
-                return Walked::BrokenOff;
-            }
-            if self.until_go(driver).await == Signal::Cancel {
-                return Walked::Cancelled;
+            match self.until_go(driver).await {
+                _ if self.closing.get() => return Walked::BrokenOff,
+                Signal::Cancel => return Walked::Cancelled,
+                Signal::Go | Signal::Hold => {}
             }
             let entry = match self.ready_to_walk(lun.number).await {
                 Ok(entry) => entry,
@@ -423,11 +423,15 @@ impl Array {
     }
 
     /// Waits while the operation is paused.
-    async fn until_go(&self, driver: &OperationDriver) -> Signal {
+    pub(super) async fn until_go(&self, driver: &OperationDriver) -> Signal {
         let mut signal = driver.signal();
         while signal == Signal::Hold && !self.closing.get() {
             driver.waits_for(Some("the operator, who paused it"));
-            signal = driver.attention(signal).await;
+            let closes = std::pin::pin!(self.closes.until(|| self.closing.get().then_some(())));
+            signal = match select(driver.attention(signal), closes).await {
+                Either::Left((signal, _)) => signal,
+                Either::Right(_) => return signal,
+            };
         }
         driver.waits_for(None);
         signal

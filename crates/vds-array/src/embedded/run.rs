@@ -141,14 +141,12 @@ impl Array {
     }
 
     async fn work(self: &Rc<Self>, driver: Rc<OperationDriver>, request: Request) {
-        let mut signal = driver.start(self.shared.unix_ms());
-        while signal == Signal::Hold {
-            driver.waits_for(Some("the operator, who paused it"));
-            signal = driver.attention(signal).await;
-        }
-        driver.waits_for(None);
-        if signal == Signal::Cancel {
-            return self.end(&driver, End::cancelled(), Vec::new()).await;
+        driver.start(self.shared.unix_ms());
+        match self.until_go(&driver).await {
+            Signal::Cancel => return self.end(&driver, End::cancelled(), Vec::new()).await,
+            // The array is being closed: it goes on when it is opened again.
+            Signal::Hold => return,
+            Signal::Go => {}
         }
         match request {
             Request::RecoverLun { lun } => self.recover_lun(&driver, lun).await,

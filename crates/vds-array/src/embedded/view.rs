@@ -25,7 +25,7 @@ use super::change::portal_group_of;
 use super::create::hints_of;
 use super::discover::ClosedArray;
 use super::exports::{LUN_PRODUCT, LUN_REVISION, LUN_VENDOR, mask};
-use super::health::{Condition, of_drive};
+use super::health::{Condition, Survey, of_drive};
 use super::layouts::OFFERED;
 use super::redundancy::type_of;
 use super::shared::derived_id;
@@ -109,9 +109,8 @@ impl Array {
         let used = self.used_by_drive();
         let drives = state.drives.values().map(|drive| self.drive_view(drive, &used));
         view.drives.extend(drives);
-        for lun in state.luns.values() {
-            view.luns.push(self.lun_view(lun));
-        }
+        let survey = self.survey();
+        view.luns.extend(state.luns.values().map(|lun| self.lun_view(&survey, lun)));
         let mut targets: BTreeMap<u32, TargetView> = state
             .targets
             .values()
@@ -248,9 +247,9 @@ impl Array {
         DriveView { subsystem: Some(self.id), properties, path: drive.path.clone(), extents, notes }
     }
 
-    fn lun_view(&self, lun: &LunRecord) -> LunView {
+    fn lun_view(&self, survey: &Survey, lun: &LunRecord) -> LunView {
         let entry = self.entry(lun.number);
-        let condition = self.condition(lun, entry.as_ref());
+        let condition = self.condition(survey, lun, entry.as_ref());
         let slab_bytes = 1_u64 << self.state().array.slab_shift;
         let reserved: u64 = lun.reservations.iter().map(|it| u64::from(it.slabs)).sum();
         let hints = hints_of(&lun.hints);
