@@ -2,14 +2,17 @@
 //! verdicts.
 //!
 //! A process each, because the suite stops at a test that hangs, counts a skipped test as passed, and a test that breaks
-//! off leaves its reservation behind. It overwrites the LUN.
+//! off leaves its reservation behind. It overwrites the LUN. Without an address it starts a daemon of its own, which has
+//! to outlive the suite.
 
+mod array;
 mod baseline;
 mod verdict;
 
 use crate::arguments::Arguments;
 use crate::process;
 use anyhow::{Context, Result, bail};
+use array::Array;
 use baseline::Baseline;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,7 +30,7 @@ const LIMIT_SECONDS: u64 = 60;
 
 /// What to run against what.
 pub(crate) struct Options {
-    /// The LUN; a second address of it turns the multipath tests on.
+    /// The LUN; a second address of it turns the multipath tests on. None: a LUN on a daemon of our own.
     pub(crate) urls: Vec<String>,
     /// Suites, or tests as `Suite.Test`; none means all.
     pub(crate) only: Vec<String>,
@@ -42,10 +45,10 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// `--url URL [--url URL2] [--only SUITE[.TEST]] [--limit SECONDS] [--restart COMMAND] [--baseline FILE] [--renew]`.
+    /// `[--url URL [--url URL2]] [--only SUITE[.TEST]] [--limit SECONDS] [--restart COMMAND] [--baseline FILE] [--renew]`.
     ///
     /// # Errors
-    /// When an argument is not understood or the address is missing.
+    /// When an argument is not understood.
     pub(crate) fn parse(mut arguments: Arguments) -> Result<Self> {
         let options = Self {
             urls: arguments.values("--url")?,
@@ -56,10 +59,19 @@ impl Options {
             baseline: arguments.value("--baseline")?.unwrap_or_else(|| BASELINE.into()),
         };
         arguments.end()?;
-        if options.urls.is_empty() {
-            bail!("--url iscsi://HOST[:PORT]/TARGET/LUN is wanted; the LUN will be overwritten");
-        }
         Ok(options)
+    }
+
+    /// All tests, on a daemon of our own, compared with the committed baseline.
+    pub(crate) fn usual() -> Self {
+        Self {
+            urls: Vec::new(),
+            only: Vec::new(),
+            limit: Duration::from_secs(LIMIT_SECONDS),
+            restart: None,
+            renew: false,
+            baseline: BASELINE.into(),
+        }
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -71,8 +83,19 @@ impl Options {
 /// Runs the suite, tells the totals and every difference. True if there is none.
 ///
 /// # Errors
-/// When the suite is not installed, the baseline cannot be read or written, or nothing was to run.
+/// When the suite is not installed, the baseline cannot be read or written, nothing was to run, or our own daemon died.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
+    if !options.urls.is_empty() {
+        return run_against(root, options, &options.urls);
+    }
+    let array = Array::start(root)?;
+    let urls = [array.make_lun()?];
+    let is_same = run_against(root, options, &urls)?;
+    array.stop()?;
+    Ok(is_same)
+}
+
+fn run_against(root: &Path, options: &Options, urls: &[String]) -> Result<bool> {
     let all = list(root)?;
     let tests: Vec<String> = all.iter().filter(|name| options.wants(name)).cloned().collect();
     if tests.is_empty() {
@@ -87,7 +110,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     let started = Instant::now();
     let mut seen = BTreeMap::new();
     for name in &tests {
-        let run = run_with_retry(root, name, options)?;
+        let run = run_with_retry(root, name, options, urls)?;
         let verdict = run.verdict();
         writeln!(log, "##### {name} {verdict}\n{}", run.text).context("writing the log")?;
         if !matches!(verdict, Verdict::Passed | Verdict::Skipped) {
@@ -112,10 +135,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
         println!("differs: {line}");
     }
     if differences.iter().any(|line| line.ends_with("renew")) {
-        println!(
-            "to renew: cargo xtask iscsi-suite --renew --url {}",
-            options.urls.join(" --url ")
-        );
+        println!("to renew: cargo xtask iscsi-suite --renew");
     }
     Ok(differences.is_empty() && !broken)
 }
@@ -135,25 +155,25 @@ fn list(root: &Path) -> Result<Vec<String>> {
     Ok(tests.filter(|name| name.contains('.')).map(str::to_owned).collect())
 }
 
-fn run_with_retry(root: &Path, name: &str, options: &Options) -> Result<Run> {
-    let run = run_once(name, options)?;
+fn run_with_retry(root: &Path, name: &str, options: &Options, urls: &[String]) -> Result<Run> {
+    let run = run_once(name, options, urls)?;
     let Some(restart) = options.restart.as_ref().filter(|_| run.verdict().is_broken()) else {
         return Ok(run);
     };
     println!("    {name}: {}; starting the target anew", run.verdict());
     let start = || process::run(Command::new("sh").args(["-c", restart]).current_dir(root));
     start()?;
-    let again = run_once(name, options)?;
+    let again = run_once(name, options, urls)?;
     if again.verdict().is_broken() {
         start()?;
     }
     Ok(again)
 }
 
-fn run_once(name: &str, options: &Options) -> Result<Run> {
+fn run_once(name: &str, options: &Options, urls: &[String]) -> Result<Run> {
     let mut command = Command::new("iscsi-test-cu");
     command.args(["--dataloss", "--allow-sanitize", "-v", "-t", &format!("ALL.{name}")]);
-    command.args(&options.urls);
+    command.args(urls);
     run_limited(&mut command, options.limit)
 }
 
@@ -222,6 +242,6 @@ mod tests {
         assert!(options.wants("Read6.Simple"));
         assert!(options.wants("Unmap.VPD"));
         assert!(!options.wants("Unmap.Simple"));
-        assert!(Options::parse(Arguments::new(&[])).is_err());
+        assert!(Options::parse(Arguments::new(&["--x".to_owned()])).is_err());
     }
 }

@@ -8,6 +8,7 @@ mod iscsi_suite;
 mod process;
 mod read_image;
 mod rust_text;
+mod sim;
 mod test;
 mod tidy;
 mod tree;
@@ -24,14 +25,17 @@ cargo xtask CHORE
         the whole gate: fmt, clippy, tidy, docs, deny, then test
   test [--level unit|doc|property|simulation|black-box] [--without CLIENT]
         every test that fits 20 minutes, counted by level; installs missing outside clients where it may
-  iscsi-suite --url URL [--url URL2] [--only SUITE[.TEST]] [--limit SECONDS] [--restart COMMAND] [--renew]
+  iscsi-suite [--url URL [--url URL2]] [--only SUITE[.TEST]] [--limit SECONDS] [--restart COMMAND] [--renew]
         libiscsi's conformance suite, each test in a process of its own, compared with tests/iscsi-baseline.tsv;
-        overwrites the LUN
+        overwrites the LUN; without --url on a LUN of a daemon of its own
   read-image DIR|FILE... [--summary] [--secrets]
         prints every field on the drives of an array, by docs/on-disk.md alone, and fails if anything does not fit;
         of a folder, its *.img and *.img.gz; CHAP secrets are shown by --secrets only
   bench [iscsi|modelled] [--check] [OPTION ...]
         measurements, each beside its limit: over iSCSI against tgt, the engine on modelled drives; `bench iscsi --help`
+  sim [--seeds N|A..B] [--steps N] [--jobs N] [--check]
+        the embedded array on simulated drives, crashed and broken by seed, judged by a model; prints what was hit how
+        often; SIM_SEED=n replays one seed and prints its trace; `sim --help`
   tidy
         the house rules that no lint checks
 ";
@@ -67,6 +71,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "test" => test::run(&root, &Options::parse(rest)?),
         "iscsi-suite" => iscsi_suite::run(&root, &iscsi_suite::Options::parse(rest)?),
         "read-image" => read_image::run(&read_image::Options::parse(rest)?),
+        "sim" => sim::run(&root, whole),
         "tidy" => {
             rest.end()?;
             tidy::run(&root)?;

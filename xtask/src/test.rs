@@ -10,6 +10,7 @@ mod libtest;
 mod totals;
 
 use crate::arguments::Arguments;
+use crate::iscsi_suite;
 use crate::tree::Tree;
 use anyhow::Result;
 use executable::{Executable, Ran};
@@ -89,7 +90,25 @@ fn run_all(
     for executable in executables.iter().filter(|e| long(e)) {
         run_one(executable, options, &properties, &environment, totals)?;
     }
+    if options.wants(Level::BlackBox) {
+        run_iscsi_suite(root, options, totals);
+    }
     Ok(())
+}
+
+/// The conformance suite counts as one test: the verdicts of its own are in the baseline.
+fn run_iscsi_suite(root: &Path, options: &Options, totals: &mut Totals) {
+    const NAME: &str = "iscsi-test-cu against tests/iscsi-baseline.tsv";
+    println!("{NAME}");
+    if options.without.iter().any(|client| client == "iscsi-test-cu") {
+        totals.not_run(Level::BlackBox, NAME, "without iscsi-test-cu");
+        return;
+    }
+    match iscsi_suite::run(root, &iscsi_suite::Options::usual()) {
+        Ok(true) => totals.passed(Level::BlackBox),
+        Ok(false) => totals.failed(Level::BlackBox, NAME, "told above"),
+        Err(error) => totals.failed(Level::BlackBox, NAME, &format!("{error:#}")),
+    }
 }
 
 fn run_one(

@@ -5,7 +5,10 @@ use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-const HEADER: &str = "# suite\ttest\tverdict";
+const HEADER: &str = "\
+# Verdicts of iscsi-test-cu, each test in a process of its own; `cargo xtask test` compares, `cargo xtask iscsi-suite --renew` rewrites.
+# The line `[SKIPPED] PERSISTENT RESERVE IN is not implemented.` that the suite's hook prints around every test counts as no verdict.
+# suite\ttest\tverdict";
 
 /// A verdict for each test, by `Suite.Test`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

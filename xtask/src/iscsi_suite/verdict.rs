@@ -1,8 +1,15 @@
 //! What one run of `iscsi-test-cu` for one test says.
+//!
+//! Where the target has no PERSISTENT RESERVE IN, the suite's own hook before and after *every* test prints
+//! `[SKIPPED] PERSISTENT RESERVE IN is not implemented.` That line is about no test and is passed over: the one before
+//! `Suite:`, and the last one behind it. A test that prints the line itself still counts as skipped.
 
 use anyhow::{Error, bail};
 use std::fmt;
 use std::str::FromStr;
+
+/// What the hook around every test prints where reservations cannot be looked at.
+const HOOK: &str = "[SKIPPED] PERSISTENT RESERVE IN is not implemented.";
 
 /// How one test of the suite ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,8 +87,7 @@ impl Run {
         let Some(counts) = summary(&self.text).filter(|_| self.exited) else {
             return Verdict::Error;
         };
-        // Before the suite starts, skips are told that are about no test.
-        let of_test = self.text.find("Suite:").map_or("", |at| &self.text[at..]);
+        let of_test = self.of_test().unwrap_or_default();
         match counts {
             Summary { failed: 1.., .. } => Verdict::Failed,
             Summary { ran: 0, .. } => Verdict::NotRun,
@@ -90,9 +96,19 @@ impl Run {
         }
     }
 
+    /// What was printed from the test's begin on, without the hook's line behind it; none if it never began.
+    fn of_test(&self) -> Option<String> {
+        let text = &self.text[self.text.find("Suite:")?..];
+        let hooks = self.text.matches(HOOK).count() - text.matches(HOOK).count();
+        match text.rfind(HOOK).filter(|_| hooks > 0) {
+            Some(at) => Some(format!("{}\n{}", &text[..at], &text[at + HOOK.len()..])),
+            None => Some(text.to_owned()),
+        }
+    }
+
     /// The line that says why, or the last one.
-    pub(super) fn reason(&self) -> &str {
-        let of_test = self.text.find("Suite:").map_or(self.text.as_str(), |at| &self.text[at..]);
+    pub(super) fn reason(&self) -> String {
+        let of_test = self.of_test().unwrap_or_else(|| self.text.clone());
         let lines = || of_test.lines().map(str::trim).filter(|line| !line.is_empty());
         let telling = ["[FAILED]", "[SKIPPED]", "CU_ASSERT", "CU_FAIL"];
         telling
@@ -100,6 +116,7 @@ impl Run {
             .find_map(|word| lines().find(|line| line.contains(word)))
             .or_else(|| lines().next_back())
             .unwrap_or("it printed nothing")
+            .to_owned()
     }
 }
 
@@ -147,6 +164,20 @@ mod tests {
         check(&output("", "1 0 0 0"), Verdict::NotRun, "tests 1 0 0 0 0");
         check("Failed to log in\n", Verdict::Error, "Failed to log in");
         check("", Verdict::Error, "it printed nothing");
+    }
+
+    #[test]
+    fn the_hook_s_skips_are_no_test_s() {
+        let around = |test: &str, counts: &str| {
+            format!(
+                "    {HOOK}\nSuite: Read6\n  Test: Simple ...{test}    {HOOK}\n\nRun Summary:\n  tests {counts} 0\n"
+            )
+        };
+        check(&around("passed", "1 1 1 0"), Verdict::Passed, "tests 1 1 1 0 0");
+        let failed = around("\n    [FAILED] oh\nFAILED", "1 1 0 1");
+        check(&failed, Verdict::Failed, "[FAILED] oh");
+        let own = around(&format!("    {HOOK}\npassed"), "1 1 1 0");
+        check(&own, Verdict::Skipped, &format!("Test: Simple ...    {HOOK}"));
     }
 
     #[test]
