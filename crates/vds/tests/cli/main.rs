@@ -11,5 +11,6 @@ mod life;
 mod program;
 mod quickstart;
 mod readme;
+mod sample;
 mod terminal;
 mod usage;
