@@ -166,9 +166,10 @@ impl Drive {
     /// Completes when the drive is lost.
     pub(crate) fn until_lost(self: &Rc<Self>) -> impl Future<Output = DiskError> + use<> {
         let drive = Rc::clone(self);
-        std::future::poll_fn(move |context| match drive.lost() {
-            Some(error) => Poll::Ready(error),
-            None => {
+        std::future::poll_fn(move |context| {
+            if let Some(error) = drive.lost() {
+                Poll::Ready(error)
+            } else {
                 drive.on_lost.borrow_mut().push(context.waker().clone());
                 Poll::Pending
             }

@@ -21,9 +21,10 @@ impl Signal {
 
     /// Waits until `ready` gives a value; asks at once and after every [`Signal::notify`].
     pub(crate) async fn until<T>(&self, mut ready: impl FnMut() -> Option<T>) -> T {
-        poll_fn(|context| match ready() {
-            Some(value) => Poll::Ready(value),
-            None => {
+        poll_fn(|context| {
+            if let Some(value) = ready() {
+                Poll::Ready(value)
+            } else {
                 let mut wakers = self.wakers.borrow_mut();
                 if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
                     wakers.push(context.waker().clone());
@@ -71,12 +72,11 @@ impl<T> Future for Answer<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         let mut slot = self.0.borrow_mut();
-        match slot.value.take() {
-            Some(value) => Poll::Ready(value),
-            None => {
-                slot.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(value) = slot.value.take() {
+            Poll::Ready(value)
+        } else {
+            slot.waker = Some(context.waker().clone());
+            Poll::Pending
         }
     }
 }
