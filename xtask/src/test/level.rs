@@ -95,7 +95,7 @@ impl Properties {
         match target {
             _ if draws || test.contains("fuzz") => Level::Property,
             Target::Inside => Level::Unit,
-            Target::Outside if package == "vds-sim" => Level::Simulation,
+            Target::Outside if ["vds-sim", "vds-proof"].contains(&package) => Level::Simulation,
             Target::Outside => Level::BlackBox,
         }
     }

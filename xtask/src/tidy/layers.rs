@@ -6,7 +6,7 @@
 //! 2 engine     vds-array · vds-provider
 //! 1 cores      vds-format · vds-scsi · vds-iscsi · vds-operation
 //! 0 base       vds-model · vds-io
-//!   beside     vds-sim · vds-bench · xtask
+//!   beside     vds-sim · vds-proof · vds-bench · xtask
 //! ```
 //! A new edge is a design change: its own commit, with the reason.
 

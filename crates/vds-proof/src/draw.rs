@@ -1,0 +1,272 @@
+//! Requests drawn by chance, so that no two open ones change the same thing.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use vds_model::{
+    ChapSecret, DriveId, HintMask, Hints, LunId, LunStatus, LunType, TargetId, UnmaskingList,
+};
+use vds_operation::{ObjectRef, OperationKind};
+use vds_provider::{
+    Caching, Chap, ChapCredential, CreateLun, Request, SectorSize, TargetChoice, Wipe,
+};
+
+use crate::life::Life;
+
+/// Kinds after which nothing is as it was, and that change where the copies are.
+const LAYOUT: [OperationKind; 5] = [
+    OperationKind::AddPlex,
+    OperationKind::RemovePlex,
+    OperationKind::RecoverLun,
+    OperationKind::ExtendLun,
+    OperationKind::DeleteLun,
+];
+
+impl Life {
+    /// A request of a kind; `None` if there is nothing to ask of that kind now.
+    pub(crate) fn draw(self: &Rc<Self>, kind: OperationKind) -> Option<Request> {
+        let chance = &self.proof.chance;
+        let ledger = self.proof.ledger.borrow();
+        let subsystem = ledger.array?;
+        Some(match kind {
+            OperationKind::CreateLun => {
+                drop(ledger);
+                return self.draw_create();
+            }
+            OperationKind::DeleteLun => Request::DeleteLun { lun: self.pick_lun(&[kind])? },
+            OperationKind::ExtendLun => {
+                let lun = self.pick_lun(&[kind, OperationKind::DeleteLun])?;
+                // While it is compared with its model its size stays.
+                if !ledger.luns.get(&lun)?.checked {
+                    return None;
+                }
+                Request::ExtendLun { lun, by_bytes: chance.between(1, 1 << 20), drives: None }
+            }
+            OperationKind::AddPlex => {
+                Request::AddPlex { lun: self.pick_lun(&LAYOUT)?, drives: None }
+            }
+            OperationKind::RemovePlex => {
+                let lun = self.pick_lun(&LAYOUT)?;
+                let view = self.embedded.view();
+                let plexes = &view.lun(lun)?.plexes;
+                Request::RemovePlex { plex: chance.pick(plexes).properties.id }
+            }
+            OperationKind::RecoverLun => Request::RecoverLun { lun: self.pick_lun(&LAYOUT)? },
+            OperationKind::SetMask => {
+                Request::SetLunMask { lun: self.pick_lun(&[kind])?, unmasking_list: self.draw_mask() }
+            }
+            OperationKind::SetName => Request::SetLunName {
+                lun: self.pick_lun(&[kind])?,
+                name: format!("name {}", chance.below(1000)),
+            },
+            OperationKind::SetStatus => {
+                let status = *chance.pick(&[LunStatus::Online, LunStatus::Online, LunStatus::Offline]);
+                Request::SetLunStatus { lun: self.pick_lun(&[kind])?, status }
+            }
+            OperationKind::SetCaching => {
+                let lun = self.pick_lun(&[kind])?;
+                // What is promised meanwhile is the weaker of both.
+                ledger.luns.get(&lun)?.write_through.set(false);
+                let caching = *chance.pick(&[Caching::WriteBack, Caching::WriteThrough]);
+                Request::SetLunCaching { lun, caching }
+            }
+            OperationKind::SetHints => {
+                Request::ApplyLunHints { lun: self.pick_lun(&[kind])?, hints: self.draw_hints() }
+            }
+            OperationKind::CreateTarget => {
+                let named = chance.one_in(2);
+                let iqn = format!("iqn.2025-01.org.example:t{}", chance.below(1_000_000_000));
+                Request::CreateTarget {
+                    subsystem,
+                    iqn: if named { iqn } else { String::new() },
+                    name: "target".to_owned(),
+                }
+            }
+            OperationKind::DeleteTarget => Request::DeleteTarget { target: self.pick_target()? },
+            OperationKind::SetTargetChap => {
+                Request::SetTargetChap { target: self.pick_target()?, chap: self.draw_chap() }
+            }
+            OperationKind::AddPortal => {
+                let port = u16::try_from(chance.between(1024, 60_000)).expect("in range");
+                let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                Request::AddPortal { subsystem, listen, announce: None }
+            }
+            OperationKind::RemovePortal => {
+                let portals: Vec<_> = ledger.portals.keys().copied().collect();
+                let portal = *pick(chance, &portals)?;
+                let busy = ledger.is_busy(ObjectRef::Portal(portal), |_| true);
+                if busy {
+                    return None;
+                }
+                Request::RemovePortal { portal }
+            }
+            OperationKind::AddDrive
+            | OperationKind::RemoveDrive
+            | OperationKind::FailDrive
+            | OperationKind::SetDriveSpare => {
+                drop(ledger);
+                return self.draw_of_drives(kind);
+            }
+            OperationKind::OpenArray => Request::OpenSubsystem { subsystem, without: Vec::new() },
+            OperationKind::Refresh => Request::Refresh,
+            OperationKind::Reenumerate => Request::Reenumerate,
+            _ => return None,
+        })
+    }
+
+    /// A LUN to which none of these is being done.
+    fn pick_lun(&self, kinds: &[OperationKind]) -> Option<LunId> {
+        let luns: Vec<LunId> = self.proof.ledger.borrow().luns.keys().copied().collect();
+        let lun = *pick(&self.proof.chance, &luns)?;
+        self.is_free(lun, kinds).then_some(lun)
+    }
+
+    fn pick_target(&self) -> Option<TargetId> {
+        let ledger = self.proof.ledger.borrow();
+        let targets: Vec<TargetId> = ledger.targets.keys().copied().collect();
+        let target = *pick(&self.proof.chance, &targets)?;
+        (!ledger.is_busy(ObjectRef::Target(target), |_| true)).then_some(target)
+    }
+
+    fn draw_of_drives(&self, kind: OperationKind) -> Option<Request> {
+        let chance = &self.proof.chance;
+        let ledger = self.proof.ledger.borrow();
+        let busy = ledger.open().any(|(_, it)| {
+            matches!(
+                it.kind(),
+                OperationKind::AddDrive
+                    | OperationKind::RemoveDrive
+                    | OperationKind::FailDrive
+                    | OperationKind::SetDriveSpare
+            )
+        });
+        if busy {
+            return None;
+        }
+        let victim = ledger.victim.as_ref().map(|it| it.path.clone());
+        let members: Vec<(DriveId, String)> =
+            ledger.drives.iter().map(|(id, drive)| (*id, drive.path.clone())).collect();
+        let well: Vec<(DriveId, String)> =
+            members.iter().filter(|(_, path)| Some(path) != victim.as_ref()).cloned().collect();
+        drop(ledger);
+        match kind {
+            OperationKind::AddDrive => {
+                let shelf: Vec<String> = self
+                    .proof
+                    .disks
+                    .drives()
+                    .iter()
+                    .map(vds_sim::Drive::path)
+                    .filter(|path| Some(path) != victim.as_ref())
+                    .filter(|path| !members.iter().any(|(_, member)| member == path))
+                    .collect();
+                let path = pick(chance, &shelf)?;
+                self.add_drive(path, Wipe::Yes { serial: None })
+            }
+            OperationKind::RemoveDrive if well.len() > 2 => {
+                Some(Request::RemoveDrive { drive: pick(chance, &well)?.0 })
+            }
+            OperationKind::FailDrive if victim.is_none() && members.len() > 1 => {
+                let (drive, path) = pick(chance, &well)?;
+                self.proof.choose_victim(path);
+                self.proof.ledger.borrow_mut().taint();
+                Some(Request::FailDrive { drive: *drive })
+            }
+            OperationKind::SetDriveSpare => {
+                let is_spare = chance.one_in(2);
+                Some(Request::SetDriveSpare { drive: pick(chance, &well)?.0, is_spare })
+            }
+            _ => None,
+        }
+    }
+
+    fn draw_create(&self) -> Option<Request> {
+        let chance = &self.proof.chance;
+        let ledger = self.proof.ledger.borrow();
+        let coming =
+            ledger.open().filter(|(_, it)| it.kind() == OperationKind::CreateLun).count();
+        if ledger.luns.len() + coming >= self.proof.manner.luns_max {
+            return None;
+        }
+        let types = [
+            LunType::Simple,
+            LunType::Span,
+            LunType::Stripe,
+            LunType::Mirror,
+            LunType::Mirror,
+            LunType::Mirror,
+            LunType::Default,
+            LunType::FaultTolerant,
+            LunType::NonFaultTolerant,
+        ];
+        let lun_type = *chance.pick(&types);
+        let size_bytes = chance.between(64 << 10, *chance.pick(&[256 << 10, 1 << 20, 3 << 20]));
+        let mut create = CreateLun::new(ledger.array?, lun_type, size_bytes);
+        if chance.one_in(2) {
+            create.name = format!("lun {}", chance.below(1000));
+        }
+        if lun_type == LunType::Mirror {
+            let most = ledger.drives.len().clamp(2, 4);
+            create.copies = Some(u16::try_from(chance.between(2, most as u64)).expect("few"));
+        }
+        if chance.one_in(4) && ledger.drives.len() >= 2 && create.copies.is_none() {
+            let mut drives: Vec<DriveId> = ledger.drives.keys().copied().collect();
+            let first = chance.index(drives.len());
+            drives.rotate_left(first);
+            drives.truncate(2);
+            create.drives = Some(drives);
+        }
+        create.unmasking_list = self.draw_mask();
+        create.hints = chance.one_in(3).then(|| self.draw_hints());
+        create.sector_size = *chance.pick(&[SectorSize::Bytes512, SectorSize::Bytes4096]);
+        create.caching =
+            *chance.pick(&[Caching::WriteBack, Caching::WriteBack, Caching::WriteThrough]);
+        let targets: Vec<TargetId> = ledger.targets.keys().copied().collect();
+        create.target = match chance.below(4) {
+            0 => TargetChoice::None,
+            1 => TargetChoice::Named(format!(
+                "iqn.2025-01.org.example:n{}",
+                chance.below(1_000_000_000)
+            )),
+            2 => pick(chance, &targets)
+                .filter(|id| !ledger.is_busy(ObjectRef::Target(**id), |_| true))
+                .map_or(TargetChoice::New, |id| TargetChoice::Existing(*id)),
+            _ => TargetChoice::New,
+        };
+        Some(Request::CreateLun(create))
+    }
+
+    fn draw_mask(&self) -> UnmaskingList {
+        let chance = &self.proof.chance;
+        let name = |number: u64| format!("iqn.2025-01.org.example:host{number}");
+        let text = match chance.below(4) {
+            0 => String::new(),
+            1 => "*".to_owned(),
+            2 => name(chance.below(9)),
+            _ => format!("{};{}", name(chance.below(5)), name(5 + chance.below(5))),
+        };
+        UnmaskingList::parse(&text).expect("a list by the grammar")
+    }
+
+    fn draw_hints(&self) -> Hints {
+        let hint = *self.proof.chance.pick(&[HintMask::MOSTLY_READS, HintMask::SEQUENTIAL_READS]);
+        Hints::none().with_opinion(hint, self.proof.chance.one_in(2))
+    }
+
+    fn draw_chap(&self) -> Option<Chap> {
+        let chance = &self.proof.chance;
+        let credential = |user: &str| ChapCredential {
+            user: format!("{user}{}", chance.below(100)),
+            secret: ChapSecret::new(format!("secret {:06}", chance.below(100)))
+                .expect("between 12 and 16 bytes"),
+        };
+        chance.one_in(3).then(|| Chap {
+            initiator: credential("u"),
+            target: chance.one_in(2).then(|| credential("t")),
+        })
+    }
+}
+
+fn pick<'a, T>(chance: &vds_sim::Chance, items: &'a [T]) -> Option<&'a T> {
+    (!items.is_empty()).then(|| chance.pick(items))
+}

@@ -1,0 +1,280 @@
+//! What happens while the service lives: operations, faults, time.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use vds_model::{DriveStatus, Health, LunId, LunStatus};
+use vds_operation::{ObjectRef, OperationKind};
+use vds_provider::{NewDrive, Request, View, Wipe};
+
+use crate::coverage::KINDS;
+use crate::fault::FaultKind;
+use crate::ledger::Taint;
+use crate::life::Life;
+use crate::proof::fault_of;
+use crate::tap::Cut;
+
+/// After so long the array has noticed whatever befell a drive: the deadline of a request, and some.
+const NOTICED_NS: u64 = 12_000_000_000;
+
+impl Life {
+    /// One thing happens.
+    pub(crate) async fn event(self: &Rc<Self>) {
+        self.adopt();
+        self.absolve();
+        self.grant();
+        self.proof.step(1);
+        let chance = &self.proof.chance;
+        match chance.below(20) {
+            0..=6 => self.start_one(),
+            7..=9 => self.start_under_a_fault(),
+            10 | 11 => self.start_before_a_cut(),
+            12 | 13 => self.repair().await,
+            14 => self.strike_somebody(6),
+            15 => self.proof.calm(),
+            16 => self.meddle(),
+            17 => {
+                let seconds = if chance.one_in(4) { 40 } else { chance.between(1, 10) };
+                self.sleep(Duration::from_secs(seconds)).await;
+            }
+            _ => {}
+        }
+        self.sleep(Duration::from_micros(chance.below(6000))).await;
+    }
+
+    /// Asks for something in the background.
+    fn ask(self: &Rc<Self>, request: Request) {
+        let life = Rc::clone(self);
+        let task = async move {
+            life.start(request).await;
+        };
+        self.world.spawn.spawn("proof asks", Box::pin(task));
+    }
+
+    /// A kind of operation; without LUNs there is little to prove.
+    fn draw_kind(&self) -> OperationKind {
+        let (chance, luns) = (&self.proof.chance, self.proof.ledger.borrow().luns.len());
+        if luns < 2 && chance.one_in(2) {
+            return OperationKind::CreateLun;
+        }
+        *chance.pick(&KINDS)
+    }
+
+    fn start_one(self: &Rc<Self>) {
+        let kind = self.draw_kind();
+        if let Some(request) = self.draw(kind) {
+            self.ask(request);
+        }
+    }
+
+    fn start_under_a_fault(self: &Rc<Self>) {
+        let kind = self.draw_kind();
+        let Some(request) = self.draw(kind) else { return };
+        if let Request::AddDrive { drive, .. } = &request
+            && self.proof.manner.faulty
+            && self.proof.ledger.borrow().victim.is_none()
+            && self.proof.chance.one_in(2)
+        {
+            self.proof.choose_victim(&drive.path);
+        }
+        self.strike_somebody(4);
+        self.ask(request);
+    }
+
+    fn start_before_a_cut(self: &Rc<Self>) {
+        let kind = self.draw_kind();
+        let Some(request) = self.draw(kind) else { return };
+        let moment = *self.proof.chance.pick(&crate::boundary::Moment::ALL);
+        let mode = self.proof.draw_mode();
+        let skip = self.proof.chance.below(*self.proof.chance.pick(&[4, 16, 40]));
+        let cut = Cut { at: None, skip, moment, mode };
+        self.proof.say(format!("{} is to come: {cut:?}", fault_of(mode).name()));
+        self.proof.tap.arm(cut);
+        self.ask(request);
+    }
+
+    /// A fault for the victim; if there is none, one is chosen where that breaks no precondition.
+    fn strike_somebody(&self, skip_max: u64) {
+        if !self.proof.manner.faulty {
+            return;
+        }
+        if self.proof.ledger.borrow().victim.is_none() {
+            let paths: Vec<String> = {
+                let ledger = self.proof.ledger.borrow();
+                if ledger.drives.len() < 2 {
+                    return;
+                }
+                ledger.drives.values().map(|drive| drive.path.clone()).collect()
+            };
+            let path = self.proof.chance.pick(&paths);
+            self.proof.choose_victim(path);
+        }
+        let kind = self.draw_fault_kind();
+        self.proof.strike(kind, skip_max);
+    }
+
+    /// A kind that can befall the victim as it is.
+    pub(crate) fn draw_fault_kind(&self) -> FaultKind {
+        let path = self.proof.ledger.borrow().victim.as_ref().map(|it| it.path.clone());
+        let present = path.is_some_and(|path| self.proof.drive(&path).is_present());
+        if !present {
+            return FaultKind::Return;
+        }
+        let kinds = [FaultKind::Vanish, FaultKind::Rot];
+        let chance = &self.proof.chance;
+        if chance.one_in(5) { *chance.pick(&kinds) } else { *chance.pick(&FaultKind::RULES) }
+    }
+
+    /// Cancels, pauses or lets go on some operation.
+    fn meddle(&self) {
+        let open: Vec<_> = {
+            let ledger = self.proof.ledger.borrow();
+            ledger.open().filter(|(_, it)| it.is_started).map(|(id, _)| id).collect()
+        };
+        if open.is_empty() {
+            return;
+        }
+        let id = *self.proof.chance.pick(&open);
+        let Some(operation) = self.embedded.find_operation(id) else { return };
+        // Whether it can be paused at all is not the question here.
+        match self.proof.chance.below(3) {
+            0 => self.proof.say(format!("{id} cancel: {:?}", operation.request_cancel())),
+            1 => self.proof.say(format!("{id} pause: {:?}", operation.pause())),
+            _ => self.proof.say(format!("{id} resume: {:?}", operation.resume_work())),
+        }
+    }
+
+    /// One drive at a time: the next one may misbehave as soon as nothing relies on this one being whole.
+    pub(crate) fn absolve(&self) {
+        let Some(victim) = self.proof.ledger.borrow().victim.clone() else { return };
+        let drive = self.proof.drive(&victim.path);
+        let joins = {
+            let ledger = self.proof.ledger.borrow();
+            let mut open = ledger.open();
+            open.any(|(_, it)| matches!(it.kind(), OperationKind::AddDrive | OperationKind::RemoveDrive))
+        };
+        if joins {
+            return;
+        }
+        let view = self.embedded.view();
+        let is_member = self.proof.ledger.borrow().drives.values().any(|it| it.path == victim.path);
+        if !is_member {
+            drive.heal();
+            drive.come_back();
+            drive.wipe();
+            self.proof.say(format!("{} is on the shelf again, wiped", victim.path));
+            self.proof.ledger.borrow_mut().victim = None;
+            return;
+        }
+        let calm = victim.rule.is_none() && drive.is_present() && drive.hung() == 0;
+        // What befell it may not have been noticed yet.
+        let noticed = self.proof.sim.now_ns() - victim.last_ns > NOTICED_NS;
+        let shown = victim.id.and_then(|id| view.drive(id));
+        let online = shown.is_some_and(|it| it.properties.status == DriveStatus::Online);
+        if !calm || !noticed || !online || victim.is_corrupt() || !self.all_whole(&view) {
+            return;
+        }
+        self.proof.say(format!("{} is well again", victim.path));
+        let mut ledger = self.proof.ledger.borrow_mut();
+        ledger.victim = None;
+        for lun in ledger.luns.values_mut().filter(|lun| lun.taint == Taint::Shaky) {
+            lun.taint = Taint::Clean;
+        }
+        ledger.note_drives(&view);
+    }
+
+    /// Whether every LUN shows that it has all its copies.
+    fn all_whole(&self, view: &View) -> bool {
+        let ledger = self.proof.ledger.borrow();
+        view.luns.iter().all(|lun| {
+            let is_lossy =
+                ledger.luns.get(&lun.properties.id).is_some_and(|it| it.taint == Taint::Lossy);
+            let is_up = matches!(lun.properties.status, LunStatus::Online | LunStatus::Offline);
+            is_lossy || (is_up && lun.properties.health == Health::Healthy)
+        })
+    }
+
+    /// Does what an operator would do next about a drive that misbehaves.
+    async fn repair(self: &Rc<Self>) {
+        let Some(victim) = self.proof.ledger.borrow().victim.clone() else { return };
+        let Some(id) = victim.id else { return };
+        let view = self.embedded.view();
+        let Some(shown) = view.drive(id).filter(|it| it.subsystem.is_some()) else { return };
+        let busy = self.proof.ledger.borrow().open().any(|(_, it)| {
+            matches!(
+                it.kind(),
+                OperationKind::AddDrive | OperationKind::RemoveDrive | OperationKind::FailDrive
+            )
+        });
+        if busy {
+            return;
+        }
+        let on_it: Vec<LunId> = shown.extents.iter().filter_map(|extent| extent.lun).collect();
+        if let Some(request) = match shown.properties.status {
+            DriveStatus::Online if victim.is_corrupt() => Some(Request::FailDrive { drive: id }),
+            DriveStatus::Online => {
+                self.proof.calm();
+                let request = self.draw_recovery(&view);
+                if request.is_none() {
+                    self.sleep(Duration::from_nanos(NOTICED_NS)).await;
+                }
+                request
+            }
+            _ if !victim.is_corrupt() && self.proof.chance.one_in(2) => {
+                self.proof.calm();
+                match shown.properties.status {
+                    DriveStatus::Removed => Some(Request::Reenumerate),
+                    _ => self.add_drive(&victim.path, Wipe::No),
+                }
+            }
+            _ if on_it.is_empty() => Some(Request::RemoveDrive { drive: id }),
+            _ => self.leave_drive(&view, &on_it),
+        } {
+            self.ask(request);
+        }
+    }
+
+    /// The next step to get LUNs off a drive that will not come back.
+    fn leave_drive(self: &Rc<Self>, view: &View, on_it: &[LunId]) -> Option<Request> {
+        let chance = &self.proof.chance;
+        if chance.one_in(4)
+            && let Some(request) = self.draw(OperationKind::AddDrive)
+        {
+            return Some(request);
+        }
+        let id = *chance.pick(on_it);
+        let lun = view.lun(id)?;
+        if lun.plexes.len() > 1 {
+            let free = self.is_free(id, &[OperationKind::RecoverLun]);
+            return free.then_some(Request::RecoverLun { lun: id });
+        }
+        self.is_free(id, &[OperationKind::DeleteLun]).then_some(Request::DeleteLun { lun: id })
+    }
+
+    fn draw_recovery(&self, view: &View) -> Option<Request> {
+        let lacking: Vec<LunId> = view
+            .luns
+            .iter()
+            .filter(|lun| lun.plexes.len() > 1 && lun.properties.health != Health::Healthy)
+            .map(|lun| lun.properties.id)
+            .filter(|id| self.is_free(*id, &[OperationKind::RecoverLun]))
+            .collect();
+        (!lacking.is_empty()).then(|| Request::RecoverLun { lun: *self.proof.chance.pick(&lacking) })
+    }
+
+    /// Whether nothing of these kinds is being done to a LUN.
+    pub(crate) fn is_free(&self, lun: LunId, kinds: &[OperationKind]) -> bool {
+        let ledger = self.proof.ledger.borrow();
+        ledger.luns.contains_key(&lun)
+            && !ledger.open().any(|(_, it)| {
+                let on_it = it.lun == Some(lun) || it.request.subject() == Some(ObjectRef::Lun(lun));
+                on_it && kinds.contains(&it.kind())
+            })
+    }
+
+    pub(crate) fn add_drive(&self, path: &str, wipe: Wipe) -> Option<Request> {
+        let subsystem = self.proof.ledger.borrow().array?;
+        let drive = NewDrive { path: path.to_owned(), wipe };
+        Some(Request::AddDrive { subsystem, drive })
+    }
+}
