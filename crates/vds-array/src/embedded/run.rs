@@ -179,6 +179,10 @@ impl Array {
         let Effect { mut records, output, result, apply, then, events, exports } = effect;
         let end = End::Succeeded { hresult: result, output };
         let prepared = driver.prepare_end(end, self.shared.unix_ms());
+        #[cfg(test)]
+        if PLANTED.get() {
+            let _ = self.engine.catalog.commit(std::mem::take(&mut records)).await;
+        }
         records.extend(self.end_records(prepared.record()));
         let mut commit = self.engine.catalog.commit(records);
         if let Some(Err(error)) = (&mut commit).now_or_never() {
@@ -281,6 +285,12 @@ impl Array {
             _ => false,
         }
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Planted bug: effects become durable before the end, so that the tests can show that they would see it.
+    pub(super) static PLANTED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// An operation as the catalog keeps it.

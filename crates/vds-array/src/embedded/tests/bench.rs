@@ -211,7 +211,7 @@ pub(super) fn check(embedded: &Embedded) {
     for object in view.made_by.keys() {
         assert!(view.contains(*object), "{object} was made and is not shown");
     }
-    let ids: Vec<_> = view.objects().map(|object| object.id_bytes()).collect();
+    let ids: Vec<_> = view.objects().map(vds_operation::ObjectRef::id_bytes).collect();
     let once: std::collections::BTreeSet<_> = ids.iter().collect();
     assert_eq!(ids.len(), once.len(), "an id is used twice");
 }

@@ -98,16 +98,19 @@ fn row(
     Row { lun_type, drives, copies: None, columns: None, hints, size_bytes, expected }
 }
 
-fn copies(copies: u16, row: Row) -> Row {
-    Row { copies: Some(copies), ..row }
+fn copies(copies: u16, mut row: Row) -> Row {
+    row.copies = Some(copies);
+    row
 }
 
-fn columns(columns: u16, row: Row) -> Row {
-    Row { columns: Some(columns), ..row }
+fn columns(columns: u16, mut row: Row) -> Row {
+    row.columns = Some(columns);
+    row
 }
 
-fn hint(hint: HintMask, row: Row) -> Row {
-    Row { hints: row.hints.with_opinion(hint, true), ..row }
+fn hint(hint: HintMask, mut row: Row) -> Row {
+    row.hints.set_opinion(hint, Some(true));
+    row
 }
 
 fn drives_at_most(count: u32, mut row: Row) -> Row {
