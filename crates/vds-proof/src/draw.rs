@@ -52,15 +52,17 @@ impl Life {
                 Request::RemovePlex { plex: chance.pick(plexes).properties.id }
             }
             OperationKind::RecoverLun => Request::RecoverLun { lun: self.pick_lun(&LAYOUT)? },
-            OperationKind::SetMask => {
-                Request::SetLunMask { lun: self.pick_lun(&[kind])?, unmasking_list: self.draw_mask() }
-            }
+            OperationKind::SetMask => Request::SetLunMask {
+                lun: self.pick_lun(&[kind])?,
+                unmasking_list: self.draw_mask(),
+            },
             OperationKind::SetName => Request::SetLunName {
                 lun: self.pick_lun(&[kind])?,
                 name: format!("name {}", chance.below(1000)),
             },
             OperationKind::SetStatus => {
-                let status = *chance.pick(&[LunStatus::Online, LunStatus::Online, LunStatus::Offline]);
+                let status =
+                    *chance.pick(&[LunStatus::Online, LunStatus::Online, LunStatus::Offline]);
                 Request::SetLunStatus { lun: self.pick_lun(&[kind])?, status }
             }
             OperationKind::SetCaching => {
@@ -183,8 +185,7 @@ impl Life {
     fn draw_create(&self) -> Option<Request> {
         let chance = &self.proof.chance;
         let ledger = self.proof.ledger.borrow();
-        let coming =
-            ledger.open().filter(|(_, it)| it.kind() == OperationKind::CreateLun).count();
+        let coming = ledger.open().filter(|(_, it)| it.kind() == OperationKind::CreateLun).count();
         if ledger.luns.len() + coming >= self.proof.manner.luns_max {
             return None;
         }

@@ -151,7 +151,9 @@ impl Life {
         let joins = {
             let ledger = self.proof.ledger.borrow();
             let mut open = ledger.open();
-            open.any(|(_, it)| matches!(it.kind(), OperationKind::AddDrive | OperationKind::RemoveDrive))
+            open.any(|(_, it)| {
+                matches!(it.kind(), OperationKind::AddDrive | OperationKind::RemoveDrive)
+            })
         };
         if joins {
             return;
@@ -259,7 +261,8 @@ impl Life {
             .map(|lun| lun.properties.id)
             .filter(|id| self.is_free(*id, &[OperationKind::RecoverLun]))
             .collect();
-        (!lacking.is_empty()).then(|| Request::RecoverLun { lun: *self.proof.chance.pick(&lacking) })
+        (!lacking.is_empty())
+            .then(|| Request::RecoverLun { lun: *self.proof.chance.pick(&lacking) })
     }
 
     /// Whether nothing of these kinds is being done to a LUN.
@@ -267,7 +270,8 @@ impl Life {
         let ledger = self.proof.ledger.borrow();
         ledger.luns.contains_key(&lun)
             && !ledger.open().any(|(_, it)| {
-                let on_it = it.lun == Some(lun) || it.request.subject() == Some(ObjectRef::Lun(lun));
+                let on_it =
+                    it.lun == Some(lun) || it.request.subject() == Some(ObjectRef::Lun(lun));
                 on_it && kinds.contains(&it.kind())
             })
     }

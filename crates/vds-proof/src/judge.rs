@@ -114,8 +114,10 @@ pub(crate) async fn content(life: &Rc<Life>, id: LunId) -> bool {
                 ledger.luns.get(&id).is_none_or(|lun| {
                     lun.taint == Taint::Lossy
                         || lun.offline
-                        || (lun.taint == Taint::Shaky && violation.to_string().contains("cannot be read"))
-                        || ledger.is_busy(ObjectRef::Lun(id), |kind| kind == OperationKind::SetStatus)
+                        || (lun.taint == Taint::Shaky
+                            && violation.to_string().contains("cannot be read"))
+                        || ledger
+                            .is_busy(ObjectRef::Lun(id), |kind| kind == OperationKind::SetStatus)
                 })
             };
             if !gone && !excused {
@@ -297,7 +299,10 @@ fn drives_agree(view: &View, ledger: &crate::ledger::Ledger, broken: &mut Vec<St
             Some(shown) => {
                 if Some(*id) != victim && shown.properties.status != DriveStatus::Online {
                     let status = shown.properties.status;
-                    broken.push(format!("drive {id} ({}) is {status}: {:?}", state.path, shown.notes));
+                    broken.push(format!(
+                        "drive {id} ({}) is {status}: {:?}",
+                        state.path, shown.notes
+                    ));
                 }
             }
         }

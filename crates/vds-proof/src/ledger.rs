@@ -7,8 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use vds_model::{
-    DriveId, Hints, LunId, LunStatus, OperationId, PortalId, SubsystemId, TargetId,
-    UnmaskingList,
+    DriveId, Hints, LunId, LunStatus, OperationId, PortalId, SubsystemId, TargetId, UnmaskingList,
 };
 use vds_operation::{End, ObjectRef, OperationKind, Output};
 use vds_provider::{Caching, Request, SectorSize, TargetChoice, View};
@@ -146,8 +145,13 @@ impl Ledger {
     }
 
     /// Whether an operation on this object is open, of a kind that `wanted` tells.
-    pub(crate) fn is_busy(&self, object: ObjectRef, wanted: impl Fn(OperationKind) -> bool) -> bool {
-        self.open().any(|(_, asked)| asked.request.subject() == Some(object) && wanted(asked.kind()))
+    pub(crate) fn is_busy(
+        &self,
+        object: ObjectRef,
+        wanted: impl Fn(OperationKind) -> bool,
+    ) -> bool {
+        self.open()
+            .any(|(_, asked)| asked.request.subject() == Some(object) && wanted(asked.kind()))
     }
 
     /// Whether a LUN's data lies on the victim with no other copy elsewhere that is surely whole.

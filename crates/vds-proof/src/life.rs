@@ -419,7 +419,8 @@ impl Life {
                 Err(WaitError::WorkerGone) if life.is_ending.get() => {}
                 Err(error) => {
                     let status = operation.status();
-                    life.proof.violate(format!("{} {} was given up: {error}", status.kind, status.id));
+                    life.proof
+                        .violate(format!("{} {} was given up: {error}", status.kind, status.id));
                 }
             }
         };
@@ -504,7 +505,8 @@ impl Life {
         }
         let Some(io) = self.embedded.lun_io(id) else {
             let ledger = self.proof.ledger.borrow();
-            let leaves = ledger.is_busy(ObjectRef::Lun(id), |kind| kind == OperationKind::DeleteLun);
+            let leaves =
+                ledger.is_busy(ObjectRef::Lun(id), |kind| kind == OperationKind::DeleteLun);
             drop(ledger);
             if self.is_well() && !leaves {
                 self.proof.violate(format!("{id} has no data path"));
@@ -538,9 +540,10 @@ impl Life {
                 if lun.taint == Taint::Lossy || self.proof.is_over() {
                     return;
                 }
-                lun.offline || ledger.is_busy(ObjectRef::Lun(id), |kind| {
-                    kind == OperationKind::SetStatus || kind == OperationKind::DeleteLun
-                })
+                lun.offline
+                    || ledger.is_busy(ObjectRef::Lun(id), |kind| {
+                        kind == OperationKind::SetStatus || kind == OperationKind::DeleteLun
+                    })
             };
             if is_idle && !self.proof.chance.one_in(8) {
                 continue;
@@ -600,8 +603,7 @@ impl Life {
             }
             self.sleep(LOOK).await;
         }
-        let open: Vec<OperationId> =
-            self.proof.ledger.borrow().open().map(|(id, _)| id).collect();
+        let open: Vec<OperationId> = self.proof.ledger.borrow().open().map(|(id, _)| id).collect();
         self.until_ended(&open).await;
         self.until_array_rests().await;
         // What follows an end, such as a slab given back, takes a moment.

@@ -192,7 +192,13 @@ impl Proof {
         assert!(ledger.victim.is_none(), "one drive at a time");
         let id = ledger.drives.iter().find(|(_, it)| it.path == path).map(|(id, _)| *id);
         let faults = std::collections::BTreeSet::new();
-        ledger.victim = Some(Victim { path: path.to_owned(), id, faults, rule: None, last_ns: self.sim.now_ns() });
+        ledger.victim = Some(Victim {
+            path: path.to_owned(),
+            id,
+            faults,
+            rule: None,
+            last_ns: self.sim.now_ns(),
+        });
     }
 
     /// The victim stops to misbehave; what it holds stays as it is.

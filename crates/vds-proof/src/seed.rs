@@ -90,7 +90,8 @@ fn run_lives(proof: &Rc<Proof>) {
 /// One life. Whatever ends it, the machine is down afterwards.
 fn live(proof: &Rc<Proof>, events: u64, ending: Ending, number: u64) {
     let is_last = number == LIVES_MAX;
-    let ran = proof.sim.run_within(LIFE_TIME_MAX, Life::run(Rc::clone(proof), events, ending, is_last));
+    let ran =
+        proof.sim.run_within(LIFE_TIME_MAX, Life::run(Rc::clone(proof), events, ending, is_last));
     proof.tap.disarm();
     let mode = match (ran, ending) {
         (Ok(()), Ending::Crash(mode)) => {

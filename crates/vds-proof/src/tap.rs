@@ -103,7 +103,11 @@ impl Tap {
     }
 
     /// Follows one write, flush or discard to its cut.
-    fn follow(self: &Rc<Self>, boundary: Boundary, request: LocalFuture<Done>) -> LocalFuture<Done> {
+    fn follow(
+        self: &Rc<Self>,
+        boundary: Boundary,
+        request: LocalFuture<Done>,
+    ) -> LocalFuture<Done> {
         let Some(cut) = self.pass(boundary) else { return request };
         match cut.moment {
             Moment::Issued => {
