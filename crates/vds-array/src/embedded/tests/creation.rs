@@ -77,6 +77,18 @@ fn flags_announce_what_succeeds() {
     }
 }
 
+#[test]
+fn making_a_lun_of_any_size_takes_two_rounds_and_no_slab() {
+    let (bench, embedded, array) = Bench::with_array(5, 4);
+    let rounds = || embedded.arrays.borrow()[&array].engine.catalog.round().0;
+    for size_bytes in [1, 40 * MIB] {
+        let before = rounds();
+        bench.make_lun(&embedded, request(array, LunType::Mirror, size_bytes));
+        assert_eq!(rounds() - before, 2, "intent; LUN, target and end");
+    }
+    assert!(embedded.arrays.borrow()[&array].state().segments.is_empty());
+}
+
 /// Drives by their numbers, what else is asked for, and what comes of it: drives by plex, or a result.
 struct Row {
     lun_type: LunType,
