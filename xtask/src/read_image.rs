@@ -11,6 +11,7 @@ mod head;
 mod image;
 mod lun;
 mod map;
+mod operation;
 mod print;
 mod record;
 mod report;
@@ -20,7 +21,7 @@ mod superblock;
 
 use crate::arguments::Arguments;
 use anyhow::{Result, bail};
-use catalog::Copy;
+use catalog::{Copy, Printed};
 use fields::Id;
 use image::Image;
 use report::{Form, Report};
@@ -97,11 +98,12 @@ fn read(images: Vec<Image>, mut report: Report) -> Result<(Vec<Drive>, Report)> 
 
 fn read_array(array: Id, drives: &[&Drive], report: &mut Report) -> Result<()> {
     let mut copies: BTreeMap<Id, Copy> = BTreeMap::new();
+    let mut printed = Printed::default();
     for drive in drives {
         let name = &drive.image.name;
         report.line(0, format_args!(""));
         report.line(0, format_args!("the catalog on {name}"));
-        let (copy, found) = catalog::read(&drive.image, &drive.superblock, report)?;
+        let (copy, found) = catalog::read(&drive.image, &drive.superblock, &mut printed, report)?;
         let round = copy.as_ref().map(|copy| copy.round);
         report.head(
             0,

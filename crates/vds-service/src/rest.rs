@@ -5,6 +5,7 @@ mod arrays;
 mod drives;
 mod events;
 mod extract;
+mod limit;
 mod listen;
 mod luns;
 mod operations;

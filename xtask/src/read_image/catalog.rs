@@ -10,6 +10,7 @@ use super::report::Report;
 use super::state::State;
 use super::superblock::Superblock;
 use anyhow::Result;
+use std::collections::BTreeMap;
 
 const ENTRY_MAGIC: [u8; 8] = *b"VDSJOURN";
 const SNAPSHOT_MAGIC: [u8; 8] = *b"VDSSNAPS";
@@ -48,17 +49,35 @@ pub(super) struct Found {
     pub(super) entries: usize,
 }
 
+/// What was printed already: records, by round, and where they stood.
+#[derive(Default)]
+pub(super) struct Printed(BTreeMap<u64, Vec<(String, Vec<Record>)>>);
+
+impl Printed {
+    /// Prints records, or where the same ones were printed.
+    fn print(&mut self, place: &str, round: u64, records: &[Record], report: &mut Report) {
+        let of_round = self.0.entry(round).or_default();
+        if let Some((place, _)) = of_round.iter().find(|(_, printed)| printed == records) {
+            report.line(2, format_args!("the records of {place}"));
+            return;
+        }
+        print::all(records, 2, report);
+        of_round.push((place.to_owned(), records.to_vec()));
+    }
+}
+
 /// Reads both areas and the ring, and follows the journal from the newest snapshot.
 pub(super) fn read(
     image: &Image,
     superblock: &Superblock,
+    printed: &mut Printed,
     report: &mut Report,
 ) -> Result<(Option<Copy>, Found)> {
     let mut snapshots = Vec::new();
     for area in 0..AREAS {
-        snapshots.extend(read_snapshot(image, superblock, area, report)?);
+        snapshots.extend(read_snapshot(image, superblock, area, printed, report)?);
     }
-    let entries = read_ring(image, superblock, report)?;
+    let entries = read_ring(image, superblock, printed, report)?;
     let found = Found { snapshots: snapshots.len(), entries: entries.len() };
     let Some(snapshot) = snapshots.into_iter().max_by_key(|snapshot| snapshot.round) else {
         report.mismatch(&image.name, "no valid snapshot");
@@ -70,21 +89,14 @@ pub(super) fn read(
 fn follow(name: &str, snapshot: &Snapshot, entries: &[Entry], report: &mut Report) -> Copy {
     let mut copy =
         Copy { round: snapshot.round, lineage: snapshot.lineage, state: State::default() };
-    let mut apply = |state: &mut State, round: u64, records: &[Record]| {
-        for record in records {
-            if let Err(what) = state.apply(record) {
-                report.mismatch(format_args!("{name}, round {round}"), what);
-            }
-        }
-    };
-    apply(&mut copy.state, snapshot.round, &snapshot.records);
+    snapshot.records.iter().for_each(|record| copy.state.apply(record));
     let mut checksum = snapshot.entry_checksum;
     while let Some(entry) = entries.iter().find(|entry| {
         let continues = entry.lineage == copy.lineage && entry.previous == checksum;
         let begins = entry.lineage != copy.lineage && entry.previous == 0;
         entry.round == copy.round + 1 && (continues || begins)
     }) {
-        apply(&mut copy.state, entry.round, &entry.records);
+        entry.records.iter().for_each(|record| copy.state.apply(record));
         (copy.round, copy.lineage, checksum) = (entry.round, entry.lineage, entry.checksum);
     }
     let beyond =
@@ -100,6 +112,7 @@ fn read_snapshot(
     image: &Image,
     superblock: &Superblock,
     area: u32,
+    printed: &mut Printed,
     report: &mut Report,
 ) -> Result<Option<Snapshot>> {
     let block = superblock.snapshot_block(area);
@@ -156,11 +169,16 @@ fn read_snapshot(
             return Ok(None);
         }
     };
-    print::all(&records, 2, report);
+    printed.print(&place, round, &records, report);
     Ok(Some(Snapshot { round, entry_checksum, lineage, records }))
 }
 
-fn read_ring(image: &Image, superblock: &Superblock, report: &mut Report) -> Result<Vec<Entry>> {
+fn read_ring(
+    image: &Image,
+    superblock: &Superblock,
+    printed: &mut Printed,
+    report: &mut Report,
+) -> Result<Vec<Entry>> {
     let first = superblock.journal_first;
     let ring = image.read(first, superblock.journal_blocks.into())?;
     let mut entries = Vec::new();
@@ -174,7 +192,7 @@ fn read_ring(image: &Image, superblock: &Superblock, report: &mut Report) -> Res
             at += BLOCK;
             continue;
         }
-        at += match read_entry(&image.name, superblock, block, bytes, report)? {
+        at += match read_entry(&image.name, superblock, block, bytes, printed, report)? {
             Some((entry, blocks)) => {
                 entries.push(entry);
                 blocks * BLOCK
@@ -196,6 +214,7 @@ fn read_entry(
     superblock: &Superblock,
     block: u64,
     bytes: &[u8],
+    printed: &mut Printed,
     report: &mut Report,
 ) -> Result<Option<(Entry, usize)>> {
     let head = Head::of(bytes);
@@ -243,7 +262,7 @@ fn read_entry(
         complaints.push(format!("{error:#}"));
         Vec::new()
     });
-    print::all(&records, 2, report);
+    printed.print(&place, round, &records, report);
     if !complaints.is_empty() {
         report.mismatch_all(place, &complaints);
         return Ok(None);

@@ -94,11 +94,7 @@ impl<'a> Fields<'a> {
 
     /// Text behind its length as `u16`.
     pub(super) fn text(&mut self) -> Result<String> {
-        let bytes = self.short_bytes()?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(text),
-            Err(error) => bail!("text is not UTF-8: {error}"),
-        }
+        utf8(self.short_bytes()?)
     }
 
     /// Items behind their number as `u32`.
@@ -108,9 +104,42 @@ impl<'a> Fields<'a> {
         (0..count).map(|_| item(self)).collect()
     }
 
+    /// Bytes behind their number as `u32`, at most so many.
+    pub(super) fn long_bytes(&mut self, bytes_max: usize) -> Result<Vec<u8>> {
+        let count = usize::try_from(self.u32()?)?;
+        if count > bytes_max {
+            bail!("{count} bytes where {bytes_max} are the most");
+        }
+        Ok(self.take(count)?.to_vec())
+    }
+
+    /// Text behind its length as `u32`, at most so many bytes.
+    pub(super) fn long_text(&mut self, bytes_max: usize) -> Result<String> {
+        utf8(self.long_bytes(bytes_max)?)
+    }
+
+    /// A byte 0, or a byte 1 and an item.
+    pub(super) fn option<T>(
+        &mut self,
+        item: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<Option<T>> {
+        match self.u8()? {
+            0 => Ok(None),
+            1 => Ok(Some(item(self)?)),
+            other => bail!("{other} where 0 or 1 is wanted"),
+        }
+    }
+
     /// The bytes that nobody took.
     pub(super) fn left(&self) -> usize {
         self.bytes.len().saturating_sub(self.at)
+    }
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String> {
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(error) => bail!("text is not UTF-8: {error}"),
     }
 }
 

@@ -9,11 +9,13 @@ use super::record::{Checkpoint, Lun, Record, Segment};
 use super::report::Report;
 use super::slab::{Drives, Slabs};
 use super::state::State;
+use super::superblock::SLAB_SHIFTS;
 use anyhow::Result;
 use std::collections::BTreeMap;
 
 const HOST: u8 = 1;
 const MAP: u8 = 3;
+const OPEN: u8 = 1;
 
 /// What was found of one LUN.
 #[derive(Default)]
@@ -41,6 +43,10 @@ pub(super) fn read(
     let Some(slab_shift) = state.array.as_ref().map(|array| array.slab_shift) else {
         return Ok(());
     };
+    if !SLAB_SHIFTS.contains(&slab_shift) {
+        report.mismatch("catalog", format_args!("slab_shift {slab_shift} is out of range"));
+        return Ok(());
+    }
     let segments: Vec<&Segment> =
         state.segments.values().filter(|segment| segment.lun == lun.number).collect();
     let mut found = Found::default();
@@ -57,18 +63,10 @@ pub(super) fn read(
         };
         found.labels += slabs.check_labels(segment, lun, is_used, report)?;
     }
-    let none = Checkpoint {
-        lun: lun.number,
-        epoch: 0,
-        sequence: 0,
-        replay_segment: 0,
-        replay_row: 0,
-        levels: 0,
-        root: 0,
-        root_checksum: 0,
-        mapped_blocks: 0,
+    let Some(checkpoint) = state.checkpoints.get(&lun.number) else {
+        report.mismatch(format_args!("LUN {}", lun.number), "has no checkpoint");
+        return Ok(());
     };
-    let checkpoint = state.checkpoints.get(&lun.number).unwrap_or(&none);
     let tree = map::follow(checkpoint, &found.pages, report);
     check_tree(lun, checkpoint, &tree, &found, report);
     check_live(&segments, &tree, report);
@@ -157,8 +155,8 @@ fn replay(
     let mut sequence = checkpoint.sequence;
     let mut replayed = 0;
     let log = segments.iter().filter(|segment| {
-        segment.number >= checkpoint.replay_segment
-            && (segment.epoch == checkpoint.epoch || checkpoint.sequence == 0)
+        let has_newer = segment.state == OPEN || segment.last_sequence > checkpoint.sequence;
+        segment.stream == HOST && segment.epoch == checkpoint.epoch && has_newer
     });
     for segment in log {
         let is_first = segment.number == checkpoint.replay_segment;

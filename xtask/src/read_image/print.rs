@@ -54,9 +54,11 @@ pub(super) fn record(record: &Record, depth: usize, report: &mut Report) {
         Record::PortalDeleted(number) => {
             report.line(depth, format_args!("13 portal deleted: number {number}"));
         }
-        Record::Operation { id, record } => {
-            let (length, bytes) = (record.len(), Hex(record));
-            report.line(depth, format_args!("14 operation: {id}, {length} bytes: {bytes}"));
+        Record::Operation(id, operation) => {
+            report.line(depth, format_args!("14 operation: {id}"));
+            for line in &operation.lines {
+                report.line(depth + 1, format_args!("{line}"));
+            }
         }
         Record::OperationDeleted(id) => {
             report.line(depth, format_args!("15 operation deleted: {id}"));
@@ -96,7 +98,6 @@ fn lun(lun: &Lun, depth: usize, report: &mut Report) {
     let Lun { number, id, name, vds_type, asked_type, size_bytes, sector_bytes, .. } = lun;
     let Lun { data_columns, mask, hints, target, number_on_target, created_ms, .. } = lun;
     let flags = flags(lun.flags, &["write-back", "offline", "read-only"]);
-    let hints = Hex(hints);
     report.line(
         depth,
         format_args!(

@@ -1,6 +1,7 @@
 //! The catalog's records: put or delete one object.
 
 use super::fields::{Fields, Id, is_zero};
+use super::operation::{self, Operation};
 use anyhow::{Context, Result, bail};
 
 /// Kind 1.
@@ -56,7 +57,8 @@ pub(super) struct Lun {
     pub(super) data_columns: u8,
     pub(super) flags: u8,
     pub(super) mask: String,
-    pub(super) hints: Vec<u8>,
+    /// As text; none is an empty one.
+    pub(super) hints: String,
     pub(super) target: u32,
     pub(super) number_on_target: u16,
     pub(super) created_ms: u64,
@@ -154,10 +156,7 @@ pub(super) enum Record {
     TargetDeleted(u32),
     Portal(Portal),
     PortalDeleted(u32),
-    Operation {
-        id: Id,
-        record: Vec<u8>,
-    },
+    Operation(Id, Operation),
     OperationDeleted(Id),
 }
 
@@ -208,7 +207,8 @@ fn parse_body(kind: u16, body: &mut Fields) -> Result<Record> {
         14 => {
             let id = body.id()?;
             let length = body.u32()?;
-            Record::Operation { id, record: body.take(length.try_into()?)?.to_vec() }
+            let record = body.take(length.try_into()?)?;
+            Record::Operation(id, operation::parse(id, record)?)
         }
         15 => Record::OperationDeleted(body.id()?),
         _ => bail!("the kind is unknown"),
@@ -266,13 +266,25 @@ fn lun(body: &mut Fields) -> Result<Lun> {
         data_columns: body.u8()?,
         flags: body.u8()?,
         mask: body.text()?,
-        hints: body.short_bytes()?,
+        hints: hints(&body.short_bytes()?)?,
         target: body.u32()?,
         number_on_target: body.u16()?,
         created_ms: body.u64()?,
         plexes: body.list(plex)?,
         reservations: body.list(|item| Ok((item.u16()?, item.u32()?)))?,
     })
+}
+
+fn hints(bytes: &[u8]) -> Result<String> {
+    if bytes.is_empty() {
+        return Ok(String::new());
+    }
+    let mut fields = Fields::new(bytes);
+    let told = operation::hints(&mut fields)?;
+    if fields.left() > 0 {
+        bail!("{} bytes behind the hints", fields.left());
+    }
+    Ok(told)
 }
 
 fn checkpoint(body: &mut Fields) -> Result<Checkpoint> {

@@ -1,6 +1,7 @@
 //! The catalog's state: the objects that the records left.
 
 use super::fields::Id;
+use super::operation::Operation;
 use super::record::{Array, Checkpoint, Drive, Lun, Portal, Record, Segment, Target};
 use std::collections::BTreeMap;
 
@@ -17,64 +18,89 @@ pub(super) struct State {
     pub(super) segments: BTreeMap<u64, Segment>,
     pub(super) targets: BTreeMap<u32, Target>,
     pub(super) portals: BTreeMap<u32, Portal>,
-    pub(super) operations: BTreeMap<Id, Vec<u8>>,
+    pub(super) operations: BTreeMap<Id, Operation>,
 }
 
 impl State {
-    /// Applies one record. What does not fit is told, and passed over.
-    pub(super) fn apply(&mut self, record: &Record) -> Result<(), String> {
-        let existed = match record {
-            Record::Array(it) => {
-                self.array = Some(it.clone());
-                true
-            }
+    /// Applies one record. What deletes or counts what is not there changes nothing.
+    pub(super) fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Array(it) => self.put_array(it),
             Record::Drive(it) => {
                 self.drives.insert(it.number, it.clone());
-                true
             }
-            Record::DriveDeleted(number) => self.drives.remove(number).is_some(),
+            Record::DriveDeleted(number) => drop(self.drives.remove(number)),
             Record::Lun(it) => {
                 self.drop_columns(it);
                 self.luns.insert(it.number, it.clone());
-                true
             }
             Record::LunDeleted(number) => {
                 self.checkpoints.remove(number);
                 self.segments.retain(|_, segment| segment.lun != *number);
-                self.luns.remove(number).is_some()
+                self.luns.remove(number);
             }
-            Record::Checkpoint(it) => {
-                self.checkpoints.insert(it.lun, it.clone());
-                self.luns.contains_key(&it.lun)
-            }
+            Record::Checkpoint(it) => drop(self.checkpoints.insert(it.lun, it.clone())),
             Record::Segment(it) => {
                 self.segments.insert(it.number, it.clone());
-                self.luns.contains_key(&it.lun)
             }
-            Record::LiveCounts(counts) => counts.iter().fold(true, |known, (number, live)| {
-                let segment = self.segments.get_mut(number);
-                known & segment.map(|segment| segment.live = *live).is_some()
-            }),
-            Record::SegmentsDeleted(numbers) => numbers
-                .iter()
-                .fold(true, |known, number| known & self.segments.remove(number).is_some()),
+            Record::LiveCounts(counts) => {
+                for (number, live) in counts {
+                    if let Some(segment) = self.segments.get_mut(number) {
+                        segment.live = *live;
+                    }
+                }
+            }
+            Record::SegmentsDeleted(numbers) => {
+                self.segments.retain(|number, _| !numbers.contains(number));
+            }
             Record::Target(it) => {
                 self.targets.insert(it.number, it.clone());
-                true
             }
-            Record::TargetDeleted(number) => self.targets.remove(number).is_some(),
+            Record::TargetDeleted(number) => drop(self.targets.remove(number)),
             Record::Portal(it) => {
                 self.portals.insert(it.number, it.clone());
-                true
             }
-            Record::PortalDeleted(number) => self.portals.remove(number).is_some(),
-            Record::Operation { id, record } => {
-                self.operations.insert(*id, record.clone());
-                true
+            Record::PortalDeleted(number) => drop(self.portals.remove(number)),
+            Record::Operation(id, operation) => {
+                self.operations.insert(*id, operation.clone());
             }
-            Record::OperationDeleted(id) => self.operations.remove(id).is_some(),
-        };
-        if existed { Ok(()) } else { Err(format!("names what does not exist: {record:?}")) }
+            Record::OperationDeleted(id) => drop(self.operations.remove(id)),
+        }
+        self.segments.retain(|_, segment| !segment.columns.is_empty());
+        self.raise_numbers(record);
+    }
+
+    /// The next numbers never fall.
+    fn put_array(&mut self, array: &Array) {
+        let old = self.array.replace(array.clone());
+        if let (Some(old), Some(array)) = (old, &mut self.array) {
+            array.next_segment = array.next_segment.max(old.next_segment);
+            array.next_lun = array.next_lun.max(old.next_lun);
+            array.next_drive = array.next_drive.max(old.next_drive);
+            array.next_target = array.next_target.max(old.next_target);
+            array.next_portal = array.next_portal.max(old.next_portal);
+        }
+    }
+
+    /// A number that is used is not the next one any more.
+    fn raise_numbers(&mut self, record: &Record) {
+        let Some(array) = &mut self.array else { return };
+        match record {
+            Record::Segment(it) => {
+                array.next_segment = array.next_segment.max(it.number.saturating_add(1));
+            }
+            Record::Lun(it) => array.next_lun = array.next_lun.max(it.number.saturating_add(1)),
+            Record::Drive(it) => {
+                array.next_drive = array.next_drive.max(it.number.saturating_add(1));
+            }
+            Record::Target(it) => {
+                array.next_target = array.next_target.max(it.number.saturating_add(1));
+            }
+            Record::Portal(it) => {
+                array.next_portal = array.next_portal.max(it.number.saturating_add(1));
+            }
+            _ => {}
+        }
     }
 
     /// A LUN without a copy has no columns of that copy.
@@ -96,16 +122,17 @@ impl State {
         records.extend(self.segments.values().cloned().map(Record::Segment));
         records.extend(self.targets.values().cloned().map(Record::Target));
         records.extend(self.portals.values().cloned().map(Record::Portal));
-        let operation =
-            |(id, record): (&Id, &Vec<u8>)| Record::Operation { id: *id, record: record.clone() };
-        records.extend(self.operations.iter().map(operation));
+        let operations = self.operations.iter();
+        records.extend(operations.map(|(id, it)| Record::Operation(*id, it.clone())));
         records
     }
 
     /// What one object says of another that is not so.
     pub(super) fn complaints(&self) -> Vec<String> {
         let mut complaints = Vec::new();
-        self.check_numbers(&mut complaints);
+        if self.array.is_none() {
+            complaints.push("there is no array record".to_owned());
+        }
         for lun in self.luns.values() {
             self.check_lun(lun, &mut complaints);
         }
@@ -114,25 +141,6 @@ impl State {
         }
         self.check_slabs(&mut complaints);
         complaints
-    }
-
-    fn check_numbers(&self, complaints: &mut Vec<String>) {
-        let Some(array) = &self.array else {
-            complaints.push("there is no array record".to_owned());
-            return;
-        };
-        let mut below = |what: &str, last: Option<u64>, next: u64| {
-            if last.is_some_and(|last| last >= next) {
-                complaints.push(format!("next {what} is {next}, and {what} {last:?} exists"));
-            }
-        };
-        below("segment", self.segments.keys().last().copied(), array.next_segment);
-        below("LUN", self.luns.keys().last().map(|it| u64::from(*it)), array.next_lun.into());
-        below("drive", self.drives.keys().last().map(|it| u64::from(*it)), array.next_drive.into());
-        let target = self.targets.keys().last().map(|it| u64::from(*it));
-        below("target", target, array.next_target.into());
-        let portal = self.portals.keys().last().map(|it| u64::from(*it));
-        below("portal", portal, array.next_portal.into());
     }
 
     fn check_lun(&self, lun: &Lun, complaints: &mut Vec<String>) {

@@ -12,7 +12,8 @@ const NAME_BYTES: usize = 64;
 const END: usize = 192;
 /// The blocks between slot 0 and the ring.
 const RING_FIRST: u64 = 16;
-const SLAB_SHIFTS: std::ops::RangeInclusive<u8> = 20..=26;
+/// What a slab's size can be.
+pub(super) const SLAB_SHIFTS: std::ops::RangeInclusive<u8> = 20..=26;
 
 /// One slot's fields.
 #[derive(Clone, Debug, PartialEq, Eq)]

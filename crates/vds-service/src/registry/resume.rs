@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use vds_model::{HResult, OperationId, ProviderId, SubsystemStatus};
 use vds_operation::{
-    CancelRefusal, End, ObjectRef, Operation, OperationDriver, OperationError, OperationRecord,
+    CancelRefusal, End, ObjectRef, Operation, OperationDriver, OperationError, OperationKind,
+    OperationRecord,
 };
 use vds_provider::{Checked, View};
 
@@ -83,16 +84,16 @@ impl Registry {
         record: &OperationRecord,
         since: Duration,
     ) -> bool {
-        let Some(subject) = record.subject.filter(|_| self.inner.resuming.contains(&checked.id()))
-        else {
+        let is_of_array = record.subject.is_some() || record.kind == OperationKind::MakeArray;
+        if !is_of_array || !self.inner.resuming.contains(&checked.id()) {
             return false;
-        };
+        }
         let Ok(known) = checked.operations().await else { return true };
         if known.iter().any(|operation| operation.id() == record.id) {
             return false;
         }
         match checked.view().await {
-            Ok(view) => !is_open(&view, subject, since),
+            Ok(view) => !is_open(&view, record.subject, since),
             Err(_) => true,
         }
     }
@@ -166,14 +167,18 @@ impl Registry {
 }
 
 /// Whether the array that keeps the operations of this object is open, so that what it does not know was never begun.
-fn is_open(view: &View, subject: ObjectRef, since: Duration) -> bool {
+/// The making of an array has no object yet: it is kept by the array it made, which may be any that is not open.
+fn is_open(view: &View, subject: Option<ObjectRef>, since: Duration) -> bool {
     let works =
         |status| matches!(status, SubsystemStatus::Online | SubsystemStatus::PartiallyManaged);
-    if let ObjectRef::Subsystem(id) = subject {
-        return view.subsystem(id).is_some_and(|found| works(found.properties.status));
-    }
     let all_work = view.subsystems.iter().all(|found| works(found.properties.status));
-    all_work && (view.contains(subject) || since > APPEARANCE)
+    match subject {
+        Some(ObjectRef::Subsystem(id)) => {
+            view.subsystem(id).is_some_and(|found| works(found.properties.status))
+        }
+        Some(subject) => all_work && (view.contains(subject) || since > APPEARANCE),
+        None => all_work || since > APPEARANCE,
+    }
 }
 
 #[cfg(test)]
@@ -187,11 +192,11 @@ mod tests {
     async fn what_an_absent_array_keeps_is_not_ended() {
         let provider = SimulatedProvider::new(ProviderId::from_bytes([7; 16]), &[1 << 30]);
         let view = provider.view().await.unwrap();
-        let own = ObjectRef::Subsystem(view.subsystems[0].properties.id);
-        let other = ObjectRef::Subsystem(SubsystemId::from_bytes([9; 16]));
-        let lun = ObjectRef::Lun(LunId::from_bytes([9; 16]));
+        let own = Some(ObjectRef::Subsystem(view.subsystems[0].properties.id));
+        let other = Some(ObjectRef::Subsystem(SubsystemId::from_bytes([9; 16])));
+        let lun = Some(ObjectRef::Lun(LunId::from_bytes([9; 16])));
         let check = |view: &View, subject, since, expected| {
-            assert_eq!(is_open(view, subject, since), expected, "{subject} {since:?}");
+            assert_eq!(is_open(view, subject, since), expected, "{subject:?} {since:?}");
         };
         check(&view, own, Duration::ZERO, true);
         check(&view, other, Duration::ZERO, false);
@@ -202,5 +207,8 @@ mod tests {
         closed.subsystems[0].properties.status = SubsystemStatus::NotReady;
         check(&closed, own, APPEARANCE * 2, false);
         check(&closed, lun, APPEARANCE * 2, false);
+        check(&view, None, Duration::ZERO, true);
+        check(&closed, None, Duration::ZERO, false);
+        check(&closed, None, APPEARANCE * 2, true);
     }
 }

@@ -16,6 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::limit::Limited;
 use super::peer::id_of;
 use super::{App, Peer, router};
 use crate::ServiceError;
@@ -40,9 +41,9 @@ pub(crate) struct Socket {
     serving: JoinHandle<io::Result<()>>,
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self::of(stream.io())
+impl Connected<IncomingStream<'_, Limited>> for Peer {
+    fn connect_info(connection: IncomingStream<'_, Limited>) -> Self {
+        Self::of(&connection.io().stream)
     }
 }
 
@@ -92,7 +93,7 @@ impl Socket {
             let _ = stopping.wait_for(|stopping| *stopping).await;
         };
         let serving = tokio::spawn(async move {
-            axum::serve(listener, service).with_graceful_shutdown(stopped).await
+            axum::serve(Limited::new(listener), service).with_graceful_shutdown(stopped).await
         });
         Self { path: options.path.clone(), serving }
     }

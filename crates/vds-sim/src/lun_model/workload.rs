@@ -175,7 +175,8 @@ impl Workload {
                         range.sectors().end <= other.first || other.sectors().end <= range.first
                     };
                     if ranges.iter().all(apart) {
-                        let unit = u64::from(self.lun.shape().sector_bytes) / LUN_SECTOR_BYTES as u64;
+                        let unit =
+                            u64::from(self.lun.shape().sector_bytes) / LUN_SECTOR_BYTES as u64;
                         let count = range.count.div_ceil(3).next_multiple_of(unit);
                         ranges.push(SectorRange { count, ..range });
                     }
