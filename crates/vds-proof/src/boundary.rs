@@ -42,6 +42,10 @@ pub enum Boundary {
     IdleFlush,
 }
 
+/// Where a batch header says of which stream it is, and the number of the move stream.
+const STREAM_AT: usize = 86;
+const MOVES: u8 = 2;
+
 impl Boundary {
     /// Every kind.
     pub const ALL: [Self; 16] = [
@@ -97,9 +101,6 @@ impl Boundary {
         if block < geometry.slab_start {
             return Self::Snapshot;
         }
-        /// Where a batch header says of which stream it is, and the number of the move stream.
-        const STREAM_AT: usize = 86;
-        const MOVES: u8 = 2;
         match &bytes[..8] {
             b"VDSLABEL" => Self::Label,
             b"VDSMAPPG" => Self::MapPage,

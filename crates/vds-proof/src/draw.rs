@@ -24,6 +24,7 @@ const LAYOUT: [OperationKind; 5] = [
 
 impl Life {
     /// A request of a kind; `None` if there is nothing to ask of that kind now.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of request")]
     pub(crate) fn draw(self: &Rc<Self>, kind: OperationKind) -> Option<Request> {
         let chance = &self.proof.chance;
         let ledger = self.proof.ledger.borrow();

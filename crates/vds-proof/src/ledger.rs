@@ -280,7 +280,7 @@ impl Ledger {
                 lun.caching = *caching;
                 lun.write_through.set(*caching == Caching::WriteThrough);
             }
-            Request::ApplyLunHints { hints, .. } => lun.hints = hints.clone(),
+            Request::ApplyLunHints { hints, .. } => lun.hints = *hints,
             _ => {}
         }
     }
@@ -329,7 +329,7 @@ impl Ledger {
             mask: create.unmasking_list.clone(),
             caching: create.caching,
             offline: false,
-            hints: create.hints.clone().unwrap_or_default(),
+            hints: create.hints.unwrap_or_default(),
             target,
             copies: shown.map_or(1, |lun| lun.plexes.len()),
             drives: BTreeSet::new(),

@@ -235,13 +235,34 @@ impl Steps<'_> {
             return Ok(());
         }
         let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, ISCSI_PORT));
-        let is_free = TcpListener::bind(usual).is_ok();
         // Port 0: the provider looks for a free one, which is then the portal's for good.
-        let listen = if is_free { usual } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) };
-        let request = Request::AddPortal { subsystem, listen, announce: None };
-        let key = format!("quickstart-portal-{subsystem}");
-        self.run("open the portal", Some(key), request).await?;
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let first = if TcpListener::bind(usual).is_ok() { usual } else { any };
+        if self.try_portal(subsystem, first).await? {
+            return Ok(());
+        }
+        // Somebody took the port in between.
+        self.try_portal(subsystem, any).await?;
         Ok(())
+    }
+
+    /// Adds a portal; one that does not come to listen is taken away again. Returns whether it listens.
+    async fn try_portal(
+        &mut self,
+        subsystem: SubsystemId,
+        listen: SocketAddr,
+    ) -> Result<bool, QuickstartError> {
+        let request = Request::AddPortal { subsystem, listen, announce: None };
+        let Output::AddPortal(portal) = self.run("open the portal", None, request).await? else {
+            unreachable!("a portal was asked for and checked");
+        };
+        // Looking waits until portals that are about to listen do.
+        self.snapshot().await;
+        let listens = self.service.portal_facts().listening.contains_key(&portal);
+        if !listens {
+            self.run("take the portal away", None, Request::RemovePortal { portal }).await?;
+        }
+        Ok(listens)
     }
 
     async fn make_lun(

@@ -55,7 +55,7 @@ async fn synchronous_create_lun(
 ///
 /// # Errors
 /// Whatever goes wrong.
-pub async fn embedded(directory: &Path) -> Result<LunId, Box<dyn Error>> {
+pub(crate) async fn embedded(directory: &Path) -> Result<LunId, Box<dyn Error>> {
     let service = Service::start(Config::new(directory.join("service"))).await?;
     let mut drives = Vec::new();
     for number in 1..=2 {
@@ -88,7 +88,7 @@ pub async fn embedded(directory: &Path) -> Result<LunId, Box<dyn Error>> {
 ///
 /// # Errors
 /// Whatever goes wrong.
-pub async fn live(socket: &Path) -> Result<String, Box<dyn Error>> {
+pub(crate) async fn live(socket: &Path) -> Result<String, Box<dyn Error>> {
     let client = Client::new(socket);
     let body = vds_api::CreateLun {
         lun_type: Some("mirror".into()),

@@ -3,9 +3,10 @@
 use super::checksum;
 use super::fields::{Fields, is_zero, u64_at};
 use super::head::{Expected, HEAD, Head};
+use super::print::Runs;
 use super::record::Segment;
 use super::report::Report;
-use super::slab::{Slab, Slabs, place, segment_of};
+use super::slab::{Slab, Slabs, place};
 use anyhow::{Result, bail};
 
 const MAGIC: [u8; 8] = *b"VDSBATCH";
@@ -339,22 +340,19 @@ impl Batch {
                  {epoch}, row {row}, rows {rows}, entries {count}, stream {stream}, data columns {data_columns}"
             ),
         );
+        let mut runs = Runs::new("data: LUN block");
         for (entry, at) in entries {
             match (entry, at) {
                 (Entry::Data { block, checksum }, Some(at)) => {
-                    let index = at - (segment_of(*at) << 24);
-                    report.line(
-                        4,
-                        format_args!(
-                            "data: LUN block {block}, checksum {checksum:08x}, at index {index}"
-                        ),
-                    );
+                    runs.add(*block, *at, *checksum, report);
                 }
                 (Entry::Data { .. }, None) => unreachable!("data has a place"),
                 (Entry::Unmap { block, count }, _) => {
+                    runs.end(report);
                     report.line(4, format_args!("unmap: LUN block {block}, count {count}"));
                 }
             }
         }
+        runs.end(report);
     }
 }

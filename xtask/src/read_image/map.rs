@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, Id, is_zero, u64_at};
 use super::head::{Expected, HEAD, Head};
+use super::print::Runs;
 use super::record::{Checkpoint, Segment};
 use super::report::Report;
 use super::slab::{Slabs, place, segment_of};
@@ -91,6 +92,7 @@ fn parse(
         report.mismatch(name, format_args!("LUN {lun}, then {zero:?}"));
     }
     let mut entries = Vec::new();
+    let mut runs = Runs::new("entry");
     for at in 0..ENTRIES {
         let pointer = Pointer { place: fields.u64()?, checksum: fields.u32()? };
         let spare = fields.u32()?;
@@ -98,11 +100,11 @@ fn parse(
             report.mismatch(name, format_args!("entry {at} is {pointer:?}, then {spare}"));
         }
         if pointer.place != 0 {
-            let Pointer { place, checksum } = pointer;
-            report.line(4, format_args!("entry {at}: place {place:#x}, checksum {checksum:08x}"));
+            runs.add(at, pointer.place, pointer.checksum, report);
         }
         entries.push(pointer);
     }
+    runs.end(report);
     Ok(Page { checksum: head.checksum, generation: head.generation, lun, level, index, entries })
 }
 

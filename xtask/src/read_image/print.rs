@@ -190,3 +190,47 @@ fn portal(portal: &Portal, depth: usize, report: &mut Report) {
         ),
     );
 }
+
+/// The most checksums of a line.
+const RUN_MAX: usize = 16;
+
+/// Numbered things that have a place and a checksum each. Neighbours that lie side by side share a line.
+pub(super) struct Runs {
+    what: &'static str,
+    first: u64,
+    place: u64,
+    checksums: Vec<u32>,
+}
+
+impl Runs {
+    /// None yet. `what` stands before the first number of a line.
+    pub(super) fn new(what: &'static str) -> Self {
+        Self { what, first: 0, place: 0, checksums: Vec::new() }
+    }
+
+    /// The next one.
+    pub(super) fn add(&mut self, number: u64, place: u64, checksum: u32, report: &mut Report) {
+        let count = self.checksums.len() as u64;
+        let continues = (number, place) == (self.first + count, self.place + count);
+        if !continues || self.checksums.len() == RUN_MAX {
+            self.end(report);
+        }
+        if self.checksums.is_empty() {
+            (self.first, self.place) = (number, place);
+        }
+        self.checksums.push(checksum);
+    }
+
+    /// Prints what is left.
+    pub(super) fn end(&mut self, report: &mut Report) {
+        let checksums = std::mem::take(&mut self.checksums);
+        if checksums.is_empty() {
+            return;
+        }
+        let Self { what, first, place, .. } = self;
+        let words: Vec<String> = checksums.iter().map(|it| format!("{it:08x}")).collect();
+        let (count, words) = (checksums.len(), words.join(" "));
+        report
+            .line(4, format_args!("{what} {first} + {count}: place {place:#x}, checksums {words}"));
+    }
+}

@@ -27,6 +27,8 @@ const RECOVERIES_MAX: usize = 4;
 const TICK: Duration = Duration::from_secs(1);
 /// A LUN without writes is looked after for so many ticks more.
 const TICKS_AFTER_WRITE: u32 = 60;
+/// Others are looked after once in so many ticks: reads may have found damage and moved blocks.
+const TICKS_BETWEEN: u32 = 64;
 /// Events of recovered logs that go out together.
 const RECOVERED_TOLD_TOGETHER: usize = 100;
 /// Ended operations that an array remembers.
@@ -69,6 +71,7 @@ pub(super) struct Array {
     pub(super) heal_again: RefCell<Option<String>>,
     workers: Cell<usize>,
     idle: Signal,
+    ticks: Cell<u32>,
 }
 
 /// Says that a LUN's layout is being changed, until dropped.
@@ -111,6 +114,7 @@ impl Array {
             heal_again: RefCell::default(),
             workers: Cell::new(0),
             idle: Signal::default(),
+            ticks: Cell::new(0),
         });
         let numbers: Vec<LunNo> = array.state().luns.keys().copied().collect();
         for number in &numbers {
@@ -312,12 +316,15 @@ impl Array {
     /// Lets LUNs that were written lately look after themselves. Others cost a comparison.
     fn tick(&self) {
         let mut due = Vec::new();
-        for entry in self.luns.borrow().values() {
+        let count = self.ticks.get().wrapping_add(1);
+        self.ticks.set(count);
+        for (number, entry) in &*self.luns.borrow() {
             let now = entry.lun.activity();
             let (before, ticks) = entry.seen.get();
             let ticks = if now == before { ticks.saturating_add(1) } else { 0 };
             entry.seen.set((now, ticks));
-            if ticks <= TICKS_AFTER_WRITE {
+            let is_turn = number.0.wrapping_add(count).is_multiple_of(TICKS_BETWEEN);
+            if ticks <= TICKS_AFTER_WRITE || is_turn {
                 due.push(Rc::clone(&entry.lun));
             }
         }

@@ -48,7 +48,10 @@ use vds_operation::{
     Admission, End, Fingerprint, History, HistoryLimits, IdempotencyKey, ObjectRef, Operation,
     OperationDriver, Output, OutputType,
 };
-use vds_provider::{EventLog, MaxSizeQuery, Plan, RawStart, Refusal, Request, StartContext, View};
+use vds_provider::{
+    CreateLun, EventLog, MaxSizeQuery, Plan, RawStart, Refusal, Request, StartContext,
+    TargetChoice, View,
+};
 
 use crate::signal::Turn;
 use crate::{Damage, DamagedThing};
@@ -115,16 +118,20 @@ impl Embedded {
     }
 
     async fn plan_own(&self, request: &Request) -> Result<Plan, Refusal> {
-        let summary = match request {
+        let mut plan = Plan::default();
+        match request {
             Request::CreateSubsystem { name, drives } => {
                 return self.plan_array(name, drives).await;
             }
             Request::OpenSubsystem { without, .. } => {
-                format!("open the array without {} of its drives", without.len())
+                plan.summary = format!("open the array without {} of its drives", without.len());
+                if !without.is_empty() {
+                    plan.risks.push("what only those drives hold is given up".to_owned());
+                }
             }
-            _ => "look for arrays and drives".to_owned(),
-        };
-        Ok(Plan { summary, ..Plan::default() })
+            _ => "look for arrays and drives".clone_into(&mut plan.summary),
+        }
+        Ok(plan)
     }
 
     /// Begins `request` under the id of `context`, or refuses it. What belongs to an array has its intent durable on the
@@ -199,7 +206,28 @@ impl Embedded {
             return Ok(Place::Provider);
         }
         let subject = request.subject().expect("requests of arrays have a subject");
-        self.array_of(subject).map(Place::Array)
+        let array = self.array_of(subject)?;
+        self.check_target_name(&array, request)?;
+        Ok(Place::Array(array))
+    }
+
+    /// Targets of all arrays are reached through one server: their names must differ.
+    fn check_target_name(&self, array: &Array, request: &Request) -> Result<(), Refusal> {
+        let asked = match request {
+            Request::CreateTarget { iqn, .. } => iqn,
+            Request::CreateLun(CreateLun { target: TargetChoice::Named(iqn), .. }) => iqn,
+            _ => return Ok(()),
+        };
+        let wanted = asked.to_ascii_lowercase();
+        let arrays = self.arrays.borrow();
+        let mut others = arrays.values().filter(|other| other.id != array.id);
+        let is_taken = others
+            .any(|other| other.state().targets.values().any(|target| target.iscsi_name == wanted));
+        if is_taken {
+            let message = format!("another array has a target {asked} already");
+            return Err(Refusal::new(HResult::VDS_E_OBJECT_EXISTS, message));
+        }
+        Ok(())
     }
 
     fn check_known(&self, id: SubsystemId) -> Result<(), Refusal> {

@@ -302,6 +302,7 @@ impl Array {
         let record = self.state().luns.get(&number).cloned().ok_or_else(gone)?;
         let Some((changed, also)) = change(&record)? else { return Ok(false) };
         let reservations = changed.reservations.clone();
+        let tells = also.is_empty() || changed.plexes.len() > record.plexes.len();
         let mut records = vec![Record::Lun(changed)];
         records.extend(also);
         let commit = self.commit_staged(records)?;
@@ -311,6 +312,13 @@ impl Array {
         entry.lun.refresh();
         drop(hold);
         result.map_err(LayoutError::Open)?;
+        if tells {
+            // No end goes with this: whoever ends an operation tells the events himself.
+            let mut events = vec![of_lun(record.id, Change::Modify)];
+            let both = record.reservations.iter().chain(&reservations);
+            events.extend(self.drive_events(both.map(|it| it.drive)));
+            self.shared.publish(events);
+        }
         Ok(true)
     }
 

@@ -48,12 +48,11 @@ fn main() -> ExitCode {
         }
     };
     if let Ok(seed) = std::env::var("SIM_SEED") {
-        return match seed.trim().parse() {
-            Ok(seed) => replay(seed, options.steps),
-            Err(_) => {
-                eprintln!("error: SIM_SEED holds no number");
-                ExitCode::from(2)
-            }
+        return if let Ok(seed) = seed.trim().parse() {
+            replay(seed, options.steps)
+        } else {
+            eprintln!("error: SIM_SEED holds no number");
+            ExitCode::from(2)
         };
     }
     silence_panics();

@@ -145,13 +145,15 @@ async fn a_lun_in_use_is_deleted_only_by_force() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let sessions = loop {
-        let sessions = rest.get("/v1/sessions").await.body["items"].clone();
-        if sessions.as_array().is_some_and(|sessions| !sessions.is_empty()) {
-            break sessions;
+    let logged_in = async {
+        loop {
+            let sessions = rest.get("/v1/sessions").await.body["items"].clone();
+            if sessions.as_array().is_some_and(|sessions| !sessions.is_empty()) {
+                return sessions;
+            }
         }
-        tokio::task::yield_now().await;
     };
+    let sessions = tokio::time::timeout(CLIENT_TIMEOUT, logged_in).await.unwrap();
     assert_eq!(sessions[0]["target"], made.luns[0].addresses[0].iscsi_name, "{sessions}");
     assert_eq!(sessions[0]["portal"], made.portals[0].id, "{sessions}");
     let none = serde_json::Value::Null;
@@ -183,14 +185,17 @@ async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
     let Ok(Output::AddPortal(id)) = added else { panic!("{added:?}") };
     let mut seen = 0;
     let mut wait_for = async |status: PortalStatus| {
-        loop {
-            let snapshot = service.registry().snapshot().await;
-            let portal = snapshot.views[0].1.portal(id).unwrap().clone();
-            if portal.properties.status == status {
-                return;
+        let waited = tokio::time::timeout(CLIENT_TIMEOUT, async {
+            loop {
+                let snapshot = service.registry().snapshot().await;
+                let portal = snapshot.views[0].1.portal(id).unwrap().clone();
+                if portal.properties.status == status {
+                    return;
+                }
+                seen = service.registry().next_event(seen).await.number;
             }
-            seen = service.registry().next_event(seen).await.number;
-        }
+        });
+        waited.await.unwrap();
     };
     wait_for(PortalStatus::Failed).await;
     drop(taken);

@@ -245,6 +245,9 @@ fn two_arrays_side_by_side() {
     let taken = bench.run(&embedded, make_request(2));
     assert_eq!(taken, Outcome::Refused(HResult::VDSX_E_DRIVE_ALREADY_MEMBER));
     let lun = bench.make_lun(&embedded, create(other, LunType::Mirror, MIB));
+    let iqn = embedded.view().targets[0].properties.iscsi_name.as_str().to_owned();
+    let same = Request::CreateTarget { subsystem: one, iqn, name: String::new() };
+    assert_eq!(bench.run(&embedded, same), Outcome::Refused(HResult::VDS_E_OBJECT_EXISTS));
     bench.sim.run_until(embedded.shutdown()).unwrap();
     let late = bench.begin(&embedded, Request::DeleteLun { lun });
     assert_eq!(late.unwrap_err(), HResult::VDSX_E_SERVICE_STOPPING);

@@ -130,6 +130,9 @@ fn a_mirror_loses_a_drive_and_is_recovered_on_another() {
     );
     assert!(mirror.embedded.events().last() > seen);
     mirror.verify();
+    assert!(operation.status().progress.done_bytes > Some(0));
+    let gone = mirror.run(Request::RemoveDrive { drive: mirror.ids[0] });
+    assert_eq!(gone, Outcome::Done(Output::Done(OutputType::RemoveDrive)));
     // The other old drive is not needed any more.
     mirror.lose(2);
     mirror.work(50);
