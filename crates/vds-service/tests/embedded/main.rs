@@ -58,7 +58,8 @@ async fn quickstart_serves_a_lun_and_a_second_start_finds_it() {
     let (made, steps) = make(&service).await;
     assert!(made.is_new);
     let names: Vec<&str> = steps.iter().map(|(step, _)| *step).collect();
-    assert_eq!(names, ["make the array", "open the portal", "create the LUN"]);
+    // In between a portal is opened, and opened again if somebody else took its port meanwhile.
+    assert_eq!((names[0], names[names.len() - 1]), ("make the array", "create the LUN"));
     assert_eq!((made.drives.len(), made.luns.len(), made.portals.len()), (3, 1, 1));
     assert_eq!(
         (made.subsystem.status.as_str(), made.portals[0].status.as_str()),
