@@ -32,7 +32,7 @@ const MIB: u64 = 1 << 20;
 const DRIVE_BYTES: u64 = 48 * MIB;
 const DRIVES: u16 = 3;
 /// How often the LUN is overwritten in parts: more than its space holds.
-const ROUNDS: u64 = 10;
+const ROUNDS: u64 = 14;
 const SEED: u64 = 1;
 
 fn main() {

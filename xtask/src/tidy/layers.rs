@@ -87,6 +87,19 @@ const TABLE: &[Row] = &[
         uses: &["vds-model", "vds-io", "vds-format", "vds-operation", "vds-provider", "vds-array"],
     },
     Row {
+        name: "vds-proof",
+        layer: Layer::Beside,
+        uses: &[
+            "vds-model",
+            "vds-io",
+            "vds-format",
+            "vds-operation",
+            "vds-provider",
+            "vds-array",
+            "vds-sim",
+        ],
+    },
+    Row {
         name: "vds-bench",
         layer: Layer::Beside,
         uses: &[

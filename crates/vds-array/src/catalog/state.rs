@@ -367,7 +367,8 @@ impl CatalogState {
             Record::DriveDeleted(number) => put(0, self.drives.get(number).map(size::drive)),
             Record::LunDeleted(number) => put(0, Some(lun_bytes(number))),
             Record::SegmentsDeleted(numbers) => {
-                let old = numbers.iter().filter_map(|number| self.segments.get(number));
+                let once: BTreeSet<&SegmentNo> = numbers.iter().collect();
+                let old = once.into_iter().filter_map(|number| self.segments.get(number));
                 put(0, Some(old.map(size::segment).sum()))
             }
             Record::TargetDeleted(number) => put(0, self.targets.get(number).map(size::target)),

@@ -214,8 +214,8 @@ impl Embedded {
     /// Targets of all arrays are reached through one server: their names must differ.
     fn check_target_name(&self, array: &Array, request: &Request) -> Result<(), Refusal> {
         let asked = match request {
-            Request::CreateTarget { iqn, .. } => iqn,
-            Request::CreateLun(CreateLun { target: TargetChoice::Named(iqn), .. }) => iqn,
+            Request::CreateTarget { iqn, .. }
+            | Request::CreateLun(CreateLun { target: TargetChoice::Named(iqn), .. }) => iqn,
             _ => return Ok(()),
         };
         let wanted = asked.to_ascii_lowercase();

@@ -320,25 +320,36 @@ impl Lun {
         Ok(())
     }
 
-    /// Segments without a live block that hold nothing newer than the checkpoint.
+    /// Segments without a live block that hold nothing newer than the checkpoint. All are looked at: one may have lost its last
+    /// block long before it was sealed.
     fn dead_segments(
         &self,
         capture: &Capture,
         sealed: &BTreeSet<SegmentNo>,
     ) -> BTreeSet<SegmentNo> {
-        let segments = self.segments.borrow();
-        let candidates = capture.live.keys().chain(sealed);
-        candidates
-            .filter(|number| {
-                capture.live.get(number).copied().unwrap_or_else(|| self.live_of(**number)) == 0
-            })
-            .filter(|number| {
-                segments.get(number).is_some_and(|segment| {
-                    segment.state.get() == SegmentState::Sealed
-                        && !self.map_log.borrow().uses(segment.number)
-                })
-            })
-            .copied()
+        let (segments, live) = (self.segments.borrow(), self.live.borrow());
+        let state = self.engine.catalog.state();
+        let log = self.map_log.borrow();
+        // In the captured map and in the one of now.
+        let is_empty = |number: &SegmentNo| {
+            let then = match capture.live.get(number) {
+                Some(count) => *count == 0,
+                None => !live.changed.contains(number),
+            };
+            then && live.of(*number) == 0
+        };
+        // One that a failing column sealed since the capture may hold batches that only its replay brings back.
+        let is_old = |segment: &Segment| {
+            let record = state.segments.get(&segment.number);
+            segment.stream != Stream::Host
+                || sealed.contains(&segment.number)
+                || record.is_some_and(|it| it.last_sequence <= capture.record.sequence)
+        };
+        segments
+            .values()
+            .filter(|segment| segment.state.get() == SegmentState::Sealed && is_old(segment))
+            .map(|segment| segment.number)
+            .filter(|number| is_empty(number) && !log.uses(*number))
             .collect()
     }
 

@@ -20,6 +20,10 @@ const IDLE_CHECKPOINT: Duration = Duration::from_secs(20);
 const MOVE_BLOCKS_MAX: usize = 256;
 /// Rounds of cleaning and checkpoint before a write that waits for space gives up.
 const ROOM_ROUNDS_MAX: usize = 64;
+/// How often it looks, and with what pause, whether segments that are gone are still being read: a request has an answer
+/// within a drive's deadline.
+const PINNED_LOOKS_MAX: usize = 500;
+const PINNED_PAUSE: Duration = Duration::from_millis(20);
 
 impl Lun {
     /// Cleans in the background until the share has room again. Does nothing if that is under way.
@@ -28,7 +32,9 @@ impl Lun {
             let lun = Rc::clone(self);
             let task = async move {
                 while lun.readiness() == Readiness::Ready && lun.host_room() < lun.low_water() {
-                    if !lun.clean_some().await {
+                    let before = lun.host_room();
+                    // A small LUN never gets to the mark: what gains nothing is not done again.
+                    if !lun.clean_some().await || lun.host_room() <= before {
                         break;
                     }
                 }
@@ -45,11 +51,39 @@ impl Lun {
             if self.host_room() > 0 {
                 return true;
             }
-            if !self.clean_some().await {
+            if !self.clean_some().await && !self.until_unpinned().await {
                 return self.host_room() > 0;
             }
         }
         self.host_room() > 0
+    }
+
+    /// Gives whoever still reads segments that are gone time to let go of them. False if nobody does, or nobody lets go.
+    async fn until_unpinned(&self) -> bool {
+        let pinned = self.pinned_slabs();
+        for _ in 0..PINNED_LOOKS_MAX {
+            if pinned == 0 || self.readiness() == Readiness::Gone {
+                return false;
+            }
+            self.engine.world.clock.sleep(PINNED_PAUSE).await;
+            if self.pinned_slabs() < pinned {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Slabs that this LUN has and that no segment of it names.
+    fn pinned_slabs(&self) -> u64 {
+        let Some(record) = self.record() else { return 0 };
+        let (space, segments) = (self.engine.space.borrow(), self.segments.borrow());
+        let drives = record.reservations.iter().map(|it| it.drive);
+        let pinned = drives.map(|drive| {
+            let columns = segments.values().flat_map(|segment| &segment.columns);
+            let named = columns.filter(|column| column.record.drive == drive).count() as u64;
+            u64::from(space.used_by(self.number, drive)).saturating_sub(named)
+        });
+        pinned.sum()
     }
 
     /// One round: a checkpoint that frees what is dead already, or the emptiest segments cleaned and a checkpoint. False if there is

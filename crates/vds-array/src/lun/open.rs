@@ -212,8 +212,19 @@ impl Lun {
         match stream {
             Stream::Map => total,
             Stream::Moves => total.saturating_sub(self.map_share_left(record, drives)),
-            Stream::Host => total.saturating_sub(self.map_share_left(record, drives) + MOVES_SHARE),
+            Stream::Host => {
+                total.saturating_sub(self.map_share_left(record, drives) + self.moves_share_left())
+            }
         }
+    }
+
+    /// Slabs that moves still have to take of their part: the segment that is open for them has its own already.
+    fn moves_share_left(&self) -> u64 {
+        let segments = self.segments.borrow();
+        let is_open = |segment: &&std::rc::Rc<Segment>| {
+            segment.stream == Stream::Moves && segment.state.get() == SegmentState::Open
+        };
+        MOVES_SHARE.saturating_sub(segments.values().filter(is_open).count() as u64)
     }
 
     /// Slabs on `drives` that belong to the map's part of the share and that no map segment has yet.

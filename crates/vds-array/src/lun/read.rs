@@ -54,7 +54,14 @@ impl Lun {
             return Ok(ReadData::default());
         }
         let (first, end) = (offset_bytes / BLOCK, (offset_bytes + len_bytes).div_ceil(BLOCK));
-        let data = self.read_blocks(first, end).await?;
+        // What cannot be read may begin before the range: an edge of a block, or of a page of the map.
+        let within = |error| match error {
+            LunIoError::Medium { offset_bytes: at } => {
+                LunIoError::Medium { offset_bytes: at.max(offset_bytes) }
+            }
+            other => other,
+        };
+        let data = self.read_blocks(first, end).await.map_err(within)?;
         let skip = usize::try_from(offset_bytes - first * BLOCK).expect("less than a block");
         Ok(cut(data, skip, usize::try_from(len_bytes).expect("64-bit")))
     }
@@ -91,13 +98,13 @@ impl Lun {
                 (leaf_of(first)..=leaf_of(end - 1)).find_map(|leaf| map.want(leaf, false))
             };
             match wanted {
-                None => return Ok(self.runs(first, end)),
+                None => return self.runs(first, end),
                 Some(wanted) => self.load_page(wanted).await?,
             }
         }
     }
 
-    fn runs(&self, first: u64, end: u64) -> Vec<Run> {
+    fn runs(&self, first: u64, end: u64) -> Result<Vec<Run>, LunIoError> {
         let map = self.map.borrow();
         let mut runs: Vec<Run> = Vec::new();
         for block in first..end {
@@ -110,14 +117,16 @@ impl Lun {
             let source = if entry.place.is_nowhere() {
                 Source::Hole { blocks: 1 }
             } else {
-                let segment = self.segment(entry.place.segment());
-                let segment = segment.expect("a mapped segment is in use");
+                let Some(segment) = self.segment(entry.place.segment()) else {
+                    assert_eq!(self.readiness(), Readiness::Gone, "a mapped segment is in use");
+                    return Err(LunIoError::Gone);
+                };
                 let (column, row) = entry.place.column_and_row(segment.rows);
                 Source::Data { segment, column, row, entries: vec![entry] }
             };
             runs.push(Run { lun_block: block, source });
         }
-        runs
+        Ok(runs)
     }
 
     async fn read_run(self: Rc<Self>, run: Run) -> Result<ReadPiece, LunIoError> {
