@@ -1,11 +1,13 @@
 //! Finding arrays on drives, opening them, and taking back drives that were away.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use vds_format::{BLOCK_BYTES, DriveNo, Round, Superblock};
-use vds_io::{Buffer, Disk, DiskDescription, Monotonic, OpenMode};
+use vds_io::{Buffer, Clock, Disk, DiskDescription, Monotonic, OpenMode};
 use vds_model::{Change, DriveId, HResult, Notification, SubsystemId, SubsystemStatus};
 use vds_provider::Refusal;
 
@@ -19,6 +21,9 @@ use crate::drive::Drive;
 
 /// How long an array waits for drives that are not there before it opens without them.
 pub(super) const GRACE: Duration = Duration::from_mins(1);
+
+/// A drive that does not answer for so long cannot be used now.
+const LOOK_TIME_MAX: Duration = Duration::from_secs(8);
 
 /// A drive that carries a superblock.
 struct Seen {
@@ -39,6 +44,14 @@ pub(super) struct ClosedArray {
     pub(super) result: HResult,
     /// Why, for people; the missing drives among it.
     pub(super) notes: Vec<String>,
+}
+
+/// What a look at a drive brings; `None` if the drive does not answer in time.
+pub(super) async fn in_time<T>(clock: &dyn Clock, look: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(look), clock.sleep(LOOK_TIME_MAX)).await {
+        Either::Left((found, _)) => Some(found),
+        Either::Right(_) => None,
+    }
 }
 
 /// Reads a drive's superblock: the newer of the two that is valid.
@@ -100,9 +113,10 @@ impl Embedded {
                     continue;
                 }
             };
-            match peek(&*disk).await {
-                Some(superblock) => seen.push(Seen { path, superblock }),
-                None => loose.push(disk.describe()),
+            match in_time(&*self.shared.world.clock, peek(&*disk)).await {
+                Some(Some(superblock)) => seen.push(Seen { path, superblock }),
+                Some(None) => loose.push(disk.describe()),
+                None => tracing::warn!(path, "candidate does not answer"),
             }
         }
         (seen, loose)
@@ -208,7 +222,8 @@ impl Embedded {
         let mut members = Vec::new();
         for (_, path) in drives {
             let Ok(disk) = self.shared.source.open(path, OpenMode::Member).await else { continue };
-            let Ok(copy) = inspect(Rc::clone(&disk)).await else { continue };
+            let look = in_time(&*self.shared.world.clock, inspect(Rc::clone(&disk)));
+            let Some(Ok(copy)) = look.await else { continue };
             if copy.newest().is_some_and(|(round, _)| round > Round(0)) {
                 return false;
             }

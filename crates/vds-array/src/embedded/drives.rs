@@ -10,7 +10,7 @@ use vds_provider::{NewDrive, Refusal, Wipe};
 
 use super::array::Array;
 use super::change::not_empty;
-use super::discover::peek;
+use super::discover::{in_time, peek};
 use super::errors::{chain, of_catalog, of_disk};
 use super::plan::steps;
 use super::run::{Prepared, abandon, operation_record};
@@ -180,7 +180,7 @@ impl Array {
     /// The drive of this array that was left out and lies at `path`.
     async fn own_failed_drive(&self, path: &str) -> Option<DriveNo> {
         let disk = self.shared.source.open(path, OpenMode::ReadOnly).await.ok()?;
-        let superblock = peek(&*disk).await?;
+        let superblock = in_time(&*self.shared.world.clock, peek(&*disk)).await??;
         let state = self.state();
         let record = state.drives.values().find(|record| record.id == superblock.drive)?;
         let out = record.state != DriveState::Active && superblock.array == self.id;
@@ -277,9 +277,10 @@ impl Array {
             disk = self.shared.source.open(path, OpenMode::Member).await;
         }
         let disk = disk.map_err(|error| of_disk(&error))?;
-        let copy = inspect(Rc::clone(&disk))
-            .await
-            .map_err(|error| Refusal::new(HResult::VDSX_E_NO_SUPERBLOCK, chain(&error)))?;
+        let look = in_time(&*self.shared.world.clock, inspect(Rc::clone(&disk)));
+        let copy = look.await.ok_or_else(|| silent(path))?;
+        let copy =
+            copy.map_err(|error| Refusal::new(HResult::VDSX_E_NO_SUPERBLOCK, chain(&error)))?;
         let geometry = copy.superblock.geometry;
         let world = self.shared.world.clone();
         let drive = Drive::start(number, copy.drive_id(), geometry, disk, world);
@@ -313,7 +314,8 @@ impl Array {
             Err(error) if error.kind == DiskErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(of_disk(&error)),
         };
-        let Some(superblock) = peek(&*disk).await else { return Ok(()) };
+        let look = in_time(&*self.shared.world.clock, peek(&*disk)).await;
+        let Some(superblock) = look.ok_or_else(|| silent(path))? else { return Ok(()) };
         if superblock.drive != id || superblock.array != self.id {
             return Ok(());
         }
@@ -323,6 +325,11 @@ impl Array {
         self.shared.loose.borrow_mut().push(drive.describe());
         Ok(())
     }
+}
+
+/// A drive does not answer.
+fn silent(path: &str) -> Refusal {
+    Refusal::new(HResult::VDSX_E_DRIVE_TIMEOUT, format!("{path} does not answer"))
 }
 
 /// The record of a drive that joins.

@@ -6,7 +6,7 @@ use vds_format::{BLOCK_BYTES, DecodeError, FormatError, MapEntry, MapPage, data_
 use vds_io::{Buffer, LocalFuture, LunIoError, ReadData, ReadPiece, join_all};
 
 use super::map::{Wanted, leaf_of};
-use super::{Lun, Segment};
+use super::{Lun, Readiness, Segment};
 use crate::engine::{DamagedThing, MAP_PAGES_MAX};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
