@@ -10,6 +10,7 @@ use vds_model::OperationId;
 use vds_sim::{CrashMode, CutPoint, Effect, Fault, IoKind, seeds};
 
 use super::bench::{Bench, drive_id, operation, record_of};
+use crate::catalog::membership::HALF_IS_ENOUGH;
 use crate::catalog::{Catalog, CatalogError, OpenError, OpenOptions, inspect};
 
 /// Goal: {one leaves, the other acknowledges, the other leaves, the one returns} never brings back an old state.
@@ -146,31 +147,44 @@ fn check_history(bench: &Bench, catalog: &Catalog, history: &Rc<RefCell<History>
 fn no_sequence_of_openings_makes_two_histories() {
     let (mut lives, mut opened) = (0, 0);
     for seed in seeds(400) {
-        let count = 2 + u16::try_from(seed % 5).expect("small");
-        let bench = Bench::new(seed, count);
-        drop(bench.run(bench.create()));
-        bench.sim.crash(CrashMode::PowerCut);
-        let history = Rc::new(RefCell::new(History::default()));
-        for _ in 0..25 {
-            lives += 1;
-            opened += u32::from(live_once(&bench, &history));
-        }
-        for number in bench.all() {
-            bench.disk(number).heal();
-            bench.disk(number).come_back();
-        }
-        match bench.run(bench.open(&bench.all())) {
-            Ok(all) => check_history(&bench, &all.catalog, &history),
-            // A drive that failed a flush may show what it never will keep, and be taken at its word: refused is the
-            // worst that comes of it.
-            Err(error) if history.borrow().failed_flush => drop(error),
-            Err(error) => panic!("seed {seed}: {error}\n{}", bench.sim.trace()),
-        }
+        opened += live_many_times(seed);
+        lives += LIVES;
     }
-    assert!(
-        lives < 100 || 4 * opened > lives,
-        "only {opened} of {lives} lives were more than a refusal"
-    );
+    assert!(lives < 100 || 4 * opened > lives, "only {opened} of {lives} lives came further");
+}
+
+/// Goal: the test above would see an array that opens with half of its drives. This one is made to.
+#[test]
+#[should_panic(expected = "was acknowledged")]
+fn planted_bug_half_of_the_drives_is_seen() {
+    HALF_IS_ENOUGH.set(true);
+    for seed in 0..100 {
+        live_many_times(seed);
+    }
+}
+
+const LIVES: u32 = 25;
+
+/// Lives with two to six drives; how many came to be open.
+fn live_many_times(seed: u64) -> u32 {
+    let count = 2 + u16::try_from(seed % 5).expect("small");
+    let bench = Bench::new(seed, count);
+    drop(bench.run(bench.create()));
+    bench.sim.crash(CrashMode::PowerCut);
+    let history = Rc::new(RefCell::new(History::default()));
+    let opened = (0..LIVES).map(|_| u32::from(live_once(&bench, &history))).sum();
+    for number in bench.all() {
+        bench.disk(number).heal();
+        bench.disk(number).come_back();
+    }
+    match bench.run(bench.open(&bench.all())) {
+        Ok(all) => check_history(&bench, &all.catalog, &history),
+        // A drive that failed a flush may show what it never will keep, and be taken at its word: refused is the worst
+        // that comes of it.
+        Err(error) if history.borrow().failed_flush => drop(error),
+        Err(error) => panic!("seed {seed}: {error}\n{}", bench.sim.trace()),
+    }
+    opened
 }
 
 #[test]
