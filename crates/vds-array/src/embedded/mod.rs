@@ -213,10 +213,10 @@ impl Embedded {
 
     /// Targets of all arrays are reached through one server: their names must differ.
     fn check_target_name(&self, array: &Array, request: &Request) -> Result<(), Refusal> {
-        let asked = match request {
-            Request::CreateTarget { iqn, .. }
-            | Request::CreateLun(CreateLun { target: TargetChoice::Named(iqn), .. }) => iqn,
-            _ => return Ok(()),
+        let (Request::CreateTarget { iqn: asked, .. }
+        | Request::CreateLun(CreateLun { target: TargetChoice::Named(asked), .. })) = request
+        else {
+            return Ok(());
         };
         let wanted = asked.to_ascii_lowercase();
         let arrays = self.arrays.borrow();
