@@ -18,6 +18,8 @@ mod report;
 mod slab;
 mod state;
 mod superblock;
+#[cfg(test)]
+mod tests;
 
 use crate::arguments::Arguments;
 use anyhow::{Result, bail};

@@ -32,7 +32,7 @@ const MIB: u64 = 1 << 20;
 const DRIVE_BYTES: u64 = 48 * MIB;
 const DRIVES: u16 = 3;
 /// How often the LUN is overwritten in parts: more than its space holds.
-const ROUNDS: u64 = 14;
+const ROUNDS: u64 = 4;
 const SEED: u64 = 1;
 
 fn main() {
@@ -224,7 +224,7 @@ impl Maker {
         self.flush(doomed);
         self.run(Request::DeleteLun { lun: doomed });
         self.held.retain(|(name, _), _| *name != "doomed");
-        for first in (0..1536).step_by(50) {
+        for first in (0..1536).step_by(100) {
             self.write("stripe", stripe, first, 20);
         }
         self.write("mirror", mirror, 250, 40);

@@ -13,6 +13,7 @@ const MAGIC: [u8; 8] = *b"VDSBATCH";
 const ENTRIES_AT: usize = 128;
 const ENTRIES_MAX: u16 = 256;
 const ADDRESS_AT: usize = 32;
+const DURABLE_AT: usize = 56;
 const DOUBLED: u8 = 1;
 const SEALED: u8 = 2;
 const HOST: u8 = 1;
@@ -318,9 +319,16 @@ impl Walk<'_, '_> {
         }
         for later in row..self.slabs.rows {
             for (name, block) in self.header_blocks(later)? {
-                if self.complaints(later, &block).is_empty() {
-                    let what = format_args!("a batch header behind the end at row {row}");
+                if !self.complaints(later, &block).is_empty() {
+                    continue;
+                }
+                // A header says at its offset 56 what was durable when it was written.
+                let durable = u64_at(&block, DURABLE_AT);
+                if is_host && durable > last {
+                    let what = format_args!("batch {durable} was durable, and the log ends before");
                     report.mismatch(name, what);
+                } else {
+                    report.line(2, format_args!("{name}: a batch behind the end"));
                 }
             }
         }

@@ -74,6 +74,15 @@ impl Image {
             }
         }
     }
+
+    /// For tests: turns bits of one byte of a drive in memory.
+    #[cfg(test)]
+    pub(crate) fn flip(&mut self, at: usize, bits: u8) {
+        match &mut self.bytes {
+            Bytes::Memory(bytes) => bytes[at] ^= bits,
+            Bytes::File(_) => unreachable!("tests flip bits in memory"),
+        }
+    }
 }
 
 /// The files meant by the arguments, sorted: of a folder, those named `*.img` and `*.img.gz`.
