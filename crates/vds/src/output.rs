@@ -23,7 +23,7 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 /// Prints a text as it is.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn raw(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -36,7 +36,7 @@ pub(crate) fn raw(text: &str) -> Result<(), Failure> {
 /// Prints a value as indented JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(&serde_json::to_string_pretty(value).expect("our types have text keys only"))
 }
@@ -44,7 +44,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 /// Prints a value as JSON on one line, for streams of them.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
     line(&serde_json::to_string(value).expect("our types have text keys only"))
 }
@@ -85,7 +85,7 @@ impl Table {
     /// Prints it; `nothing` instead, if it is empty.
     ///
     /// # Errors
-    /// As [`line`].
+    /// As [`line()`].
     pub(crate) fn print(&self, nothing: &str) -> Result<(), Failure> {
         if self.is_empty() { line(nothing) } else { raw(&self.text()) }
     }
@@ -130,7 +130,7 @@ impl Fields {
     /// Prints them.
     ///
     /// # Errors
-    /// As [`line`].
+    /// As [`line()`].
     pub(crate) fn print(&self) -> Result<(), Failure> {
         raw(&self.text())
     }
