@@ -20,7 +20,7 @@ use vds_bench::url::Url;
     after_help = "Example:\n  iscsi_load iscsi://127.0.0.1:3260/iqn.2025-01.org.example:a/0 --read-percent 0 --flush-every 32"
 )]
 struct Arguments {
-    /// The LUN: iscsi://host[:port]/target/lun
+    /// The LUN: `iscsi://host[:port]/target/lun`
     url: Url,
     /// Which place comes next
     #[arg(long, value_enum, default_value_t = OrderName::Random)]
