@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn the_largest_size_is_the_largest() {
-        let fits = |needs: Needs| needs.data_segments + 2 * needs.map_segments <= 400;
+        let fits = |needs: Needs| {
+            u64::from(needs.data_segments) + 2 * u64::from(needs.map_segments) <= 400
+        };
         let blocks = blocks_for(fits, 255, 1, true);
         assert!(fits(needs(blocks, 255, 1, true)));
         assert!(!fits(needs(blocks + 1, 255, 1, true)));

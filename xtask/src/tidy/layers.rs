@@ -217,6 +217,8 @@ mod tests {
             ("vds-service", "vds-target"),
             ("vds-service", "vds-api"),
             ("vds", "vds-client"),
+            ("vds-proof", "vds-sim"),
+            ("vds-bench", "vds-sim"),
         ];
         for row in TABLE {
             for used in row.uses {
