@@ -29,7 +29,7 @@ use crate::lookup::Snapshot;
 use crate::store::{ProviderRecords, Store};
 use crate::world::{TokioTimer, new_id, unix_ms};
 
-/// How far the service is: numbers of [`Phase`].
+/// How far the service is: numbers of `Phase`.
 const STARTING: u8 = 0;
 const RUNNING: u8 = 1;
 const STOPPING: u8 = 2;
