@@ -5,6 +5,7 @@ mod arguments;
 mod bench;
 mod ci;
 mod iscsi_suite;
+mod kill;
 mod process;
 mod read_image;
 mod rust_text;
@@ -36,6 +37,9 @@ cargo xtask CHORE
   sim [--seeds N|A..B] [--steps N] [--jobs N] [--check]
         the embedded array on simulated drives, crashed and broken by seed, judged by a model; prints what was hit how
         often; SIM_SEED=n replays one seed and prints its trace; `sim --help`
+  kill [--kills N] [--amid N] [--amid-each N] [--seed N] [--folder DIR]
+        SIGKILLs at random moments under load and amid operations: what was acknowledged reads back, every LUN is a
+        prefix of its history, every operation ends once; `kill --help`
   tidy
         the house rules that no lint checks
 ";
@@ -70,6 +74,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "ci" => ci::run(&root, &Options::parse(rest)?),
         "test" => test::run(&root, &Options::parse(rest)?),
         "iscsi-suite" => iscsi_suite::run(&root, &iscsi_suite::Options::parse(rest)?),
+        "kill" => kill::run(&root, whole),
         "read-image" => read_image::run(&read_image::Options::parse(rest)?),
         "sim" => sim::run(&root, whole),
         "tidy" => {
