@@ -16,11 +16,11 @@ use vds_provider::{
 use super::array::Array;
 use super::capacity::Pool;
 use super::change::{number_of, portal_group_of};
-use super::errors::not_found;
+use super::errors::{not_found, of_catalog};
 use super::layouts::{BLOCK, Chosen, Wish, blocks_of, by_drive, choose, largest};
 use super::run::{Effect, Prepared, Work};
 use super::shared::{of_lun, of_portal_group, of_target};
-use crate::catalog::CatalogState;
+use crate::catalog::{CatalogError, CatalogState};
 
 /// The naming authority of target names made here: a date at which the domain was the project's, and the domain.
 const TARGET_PREFIX: &str = "iqn.2025-01.io.vds";
@@ -91,6 +91,10 @@ impl Array {
 
     /// The size of the largest LUN that could be made so.
     pub(super) fn max_create_size(&self, query: &MaxSizeQuery) -> Result<u64, Refusal> {
+        // No size that is told now could be had.
+        if let Some(reason) = self.engine.catalog.frozen() {
+            return Err(of_catalog(&CatalogError::Frozen(reason)));
+        }
         largest(&self.pool(), &Wish::from(query))
     }
 

@@ -166,8 +166,12 @@ impl<'a> Planner<'a> {
         self.wish.hints.is_some_and(|hints| hints.opinion(hint) == Some(true))
     }
 
-    /// The most drives that hints ask for; none for no wish.
+    /// The most drives that hints ask for; none for no wish, and where the caller listed drives or counted copies: hints
+    /// fill in only what was left open.
     fn drives_hint(&self) -> Option<usize> {
+        if self.listed.is_some() || self.wish.copies.is_some() {
+            return None;
+        }
         let count = self.wish.hints.map_or(0, |hints| hints.maximum_drive_count);
         let count = if self.hint(HintMask::YANKABLE) && count == 0 { 1 } else { count };
         usize::try_from(count).ok().filter(|count| *count > 0)
@@ -333,11 +337,11 @@ impl<'a> Planner<'a> {
         if self.wish.copies == Some(1) || self.drives_hint() == Some(1) {
             return self.without_redundancy();
         }
-        if self.hint(HintMask::MOSTLY_READS) {
-            return self.mirror("mostly reads: every copy serves them");
-        }
         if drives < 2 && self.wish.copies.is_none() {
             return self.without_redundancy();
+        }
+        if self.hint(HintMask::MOSTLY_READS) {
+            return self.mirror("mostly reads: every copy serves them");
         }
         self.mirror("two drives or more are there, so the data can survive the loss of one")
     }
