@@ -9,8 +9,9 @@ use std::task::Poll;
 use vds_format::{DriveNo, DriveRecord, DriveState, Lineage, Record};
 use vds_io::{DiskError, LocalFuture};
 
-use super::journal::{Snapshot, on_all, write_entry};
+use super::journal::{Entry, Snapshot, on_all, write_entry};
 use super::member::{Change, Waiter};
+use super::scrub::{ScrubItem, Written};
 use super::{Catalog, CatalogError, FreezeReason};
 use crate::drive::Drive;
 use crate::signal::Promise;
@@ -27,6 +28,7 @@ pub(super) struct Queue {
 pub(super) enum Item {
     Transaction(Transaction),
     Snapshot(SnapshotItem),
+    Scrub(ScrubItem),
 }
 
 /// Records that become durable together.
@@ -77,6 +79,7 @@ impl Queue {
                 Item::Snapshot(SnapshotItem { waiter: Some(waiter), .. }) => {
                     waiter.answer(Err(error.clone()));
                 }
+                Item::Scrub(ScrubItem { waiter, .. }) => waiter.answer(Err(error.clone())),
                 Item::Transaction(_) | Item::Snapshot(_) => {}
             }
         }
@@ -128,20 +131,19 @@ pub(super) async fn run(weak: Weak<Catalog>) {
 impl Catalog {
     /// Writes the first thing in the queue.
     async fn write_next(self: &Rc<Self>) {
-        let first = {
+        let group = {
             let mut queue = self.queue.borrow_mut();
-            match queue.items.front() {
-                None => return,
-                Some(Item::Transaction(_)) => Err(queue.take_group(self.room.payload_max())),
-                Some(Item::Snapshot(_)) => match queue.items.pop_front() {
-                    Some(Item::Snapshot(item)) => Ok(item),
-                    _ => return,
-                },
-            }
+            let rounds = matches!(queue.items.front(), Some(Item::Transaction(_)));
+            rounds.then(|| queue.take_group(self.room.payload_max()))
         };
-        match first {
-            Ok(snapshot) => self.write_snapshot(snapshot).await,
-            Err(group) => self.write_round(group).await,
+        if let Some(group) = group {
+            return self.write_round(group).await;
+        }
+        let next = self.queue.borrow_mut().items.pop_front();
+        match next {
+            Some(Item::Snapshot(snapshot)) => self.write_snapshot(snapshot).await,
+            Some(Item::Scrub(item)) => self.scrub_member(item).await,
+            Some(Item::Transaction(_)) | None => {}
         }
     }
 
@@ -152,6 +154,9 @@ impl Catalog {
         let group_waiters = self.plant_early_answers(entry.round, group.waiters);
         #[cfg(not(test))]
         let group_waiters = group.waiters;
+        let Entry { round, checksum, block, .. } = entry;
+        let blocks = entry.data.blocks();
+        self.ring.borrow_mut().push(Written { round, checksum, block, blocks });
         let targets = self.members.borrow().targets();
         let results = on_all(targets, |drive| {
             let world = self.world.clone();
@@ -216,6 +221,8 @@ impl Catalog {
             }
         }
         self.log.borrow_mut().used = 0;
+        self.ring.borrow_mut().clear();
+        self.snapshot_round.set(self.log.borrow().round);
         let newcomer = item.newcomer;
         let newcomer_error = results.iter().find_map(|(number, result)| {
             let source = result.as_ref().err()?.clone();

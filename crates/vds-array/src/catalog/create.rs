@@ -243,7 +243,8 @@ async fn prepare(
     drive.flush().await
 }
 
-fn blank_slots(array: SubsystemId, drive: &Drive, joined_unix_ms: u64) -> Slots {
+/// The slots of a drive that has none.
+pub(super) fn blank_slots(array: SubsystemId, drive: &Drive, joined_unix_ms: u64) -> Slots {
     let superblock = Superblock {
         array,
         drive: drive.id,

@@ -106,6 +106,22 @@ impl Members {
             && !self.failed.contains_key(&drive)
     }
 
+    /// Active drives that are open and did not fail.
+    pub(super) fn usable(&self) -> BTreeSet<DriveNo> {
+        let usable = |number: &&DriveNo| self.usable_drive(**number).is_some();
+        self.active.iter().filter(usable).copied().collect()
+    }
+
+    /// The drive, if it is one of those.
+    pub(super) fn usable_drive(&self, number: DriveNo) -> Option<Rc<Drive>> {
+        let member = self.open.get(&number)?;
+        let holds = self.holders().contains(&number);
+        let usable = self.active.contains(&number)
+            && !self.failed.contains_key(&number)
+            && (member.synced || !holds);
+        usable.then(|| Rc::clone(&member.drive))
+    }
+
     /// Holders that get every round.
     fn left(&self) -> usize {
         self.holders().iter().filter(|drive| self.takes_part(**drive)).count()

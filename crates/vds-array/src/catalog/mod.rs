@@ -18,9 +18,7 @@
 //!   open the array.
 //! - An entry overwrites only what a durable snapshot contains.
 
-#[cfg(test)]
-use std::cell::Cell;
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::future::ready;
 use std::rc::Rc;
 use std::task::Waker;
@@ -40,6 +38,7 @@ mod journal;
 mod member;
 mod membership;
 mod open;
+mod scrub;
 mod state;
 mod superblock;
 #[cfg(test)]
@@ -59,6 +58,7 @@ pub(crate) use superblock::wipe as wipe_superblocks;
 use commit::{Item, Queue, SnapshotItem, Transaction};
 use journal::{Log, Room};
 use member::{Change, Members};
+use scrub::Written;
 
 /// Somebody who is told of a drive.
 type Told = Box<dyn Fn(DriveNo)>;
@@ -75,6 +75,10 @@ pub(crate) struct Catalog {
     queue: RefCell<Queue>,
     /// As of the last round written.
     log: RefCell<Log>,
+    /// The rounds that lie in the ring and in no durable snapshot.
+    ring: RefCell<Vec<Written>>,
+    /// The round of the last snapshot.
+    snapshot_round: Cell<Round>,
     members: RefCell<Members>,
     frozen: RefCell<Option<FreezeReason>>,
     driver: RefCell<Option<Waker>>,
@@ -96,6 +100,7 @@ impl Catalog {
         settled: bool,
     ) -> Rc<Self> {
         let members = Members::new(state.active(), settled);
+        let snapshot_round = Cell::new(log.round);
         let catalog = Rc::new(Self {
             world,
             array,
@@ -104,6 +109,8 @@ impl Catalog {
             state: RefCell::new(state),
             queue: RefCell::default(),
             log: RefCell::new(log),
+            ring: RefCell::default(),
+            snapshot_round,
             members: RefCell::new(members),
             frozen: RefCell::default(),
             driver: RefCell::default(),

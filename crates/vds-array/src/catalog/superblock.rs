@@ -41,7 +41,8 @@ impl Slots {
     }
 }
 
-fn block_of(slot: u8, drive: &Rc<Drive>) -> u64 {
+/// Where a slot lies.
+pub(super) fn block_of(slot: u8, drive: &Rc<Drive>) -> u64 {
     if slot == 0 { 0 } else { drive.geometry.second_superblock() }
 }
 

@@ -56,6 +56,64 @@ impl Lun {
         Ok(scrubbed)
     }
 
+    /// Every block of a drive with the header of a batch that has a live block: for tests that damage it.
+    #[cfg(test)]
+    pub(crate) async fn live_headers_on(
+        self: &Rc<Self>,
+        number: vds_format::DriveNo,
+    ) -> std::collections::BTreeSet<u64> {
+        let mut blocks = std::collections::BTreeSet::new();
+        for segment in self.all_segments() {
+            if segment.stream == Stream::Map {
+                continue;
+            }
+            let mut scanner = Scanner::new(self, &segment, false);
+            let mut row = 0;
+            while row < segment.rows {
+                let Some(found) = scanner.batch_at(row).await else {
+                    row += 1;
+                    continue;
+                };
+                let is_live = |block: &super::scan::FoundBlock| {
+                    let from = MapEntry { place: block.place, checksum: block.checksum };
+                    self.map.borrow().lookup(block.lun_block) == from
+                };
+                if found.blocks.iter().any(is_live) {
+                    let doubled = if segment.data_columns == 1 { (0, row + 1) } else { (1, row) };
+                    let places = [(0, row), doubled];
+                    for (column, row) in &places[..if segment.doubled { 2 } else { 1 }] {
+                        for live in &segment.columns {
+                            if let Some(drive) = live.live()
+                                && drive.number == number
+                                && u32::from(live.record.data_column) == *column
+                            {
+                                blocks.insert(live.block(drive, *row));
+                            }
+                        }
+                    }
+                }
+                row += found.header.rows;
+            }
+        }
+        blocks
+    }
+
+    /// Where the second copies of map pages lie that have both on one drive: for tests that damage one.
+    #[cfg(test)]
+    pub(crate) fn second_map_blocks_on(&self, number: vds_format::DriveNo) -> Vec<u64> {
+        let mut blocks = Vec::new();
+        for segment in self.all_segments() {
+            let here = segment.columns.iter().filter_map(|column| Some((column, column.live()?)));
+            let here = here.filter(|(_, drive)| drive.number == number);
+            if segment.stream == Stream::Map {
+                for (column, drive) in here.skip(1) {
+                    blocks.extend((0..segment.rows).map(|row| column.block(drive, row)));
+                }
+            }
+        }
+        blocks
+    }
+
     async fn scrub_segment(self: &Rc<Self>, segment: &Rc<Segment>, scrubbed: &mut Scrubbed) {
         let wrong_labels = self.scrub_labels(segment).await;
         scrubbed.damaged += wrong_labels;

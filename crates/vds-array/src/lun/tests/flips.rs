@@ -1,112 +1,255 @@
 //! Flipped bits in every kind of structure on one drive: told, repaired, never believed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vds_format::{BLOCK_BYTES, DriveNo};
 use vds_sim::CrashMode;
 use vds_sim::lun_model::Mix;
 
-use super::harness::{MIRROR, Machine, SIMPLE, STRIPE};
+use super::harness::{Life, MIRROR, Machine, SIMPLE, STRIPE};
+use crate::catalog::DamagedStructure;
 use crate::engine::DamagedThing;
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
-/// Blocks of d1 with a flipped bit, all live.
-fn flip_live(machine: &Machine, live: &[u64], count: u64) -> BTreeSet<u64> {
+/// What a flip can hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Superblock,
+    Journal,
+    Snapshot,
+    MapPage,
+    Label,
+    Header,
+    Data,
+}
+
+/// A block in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Spot {
+    kind: Kind,
+    /// Bytes of it that count.
+    bytes: u64,
+    /// The LUN's block, of data.
+    lun_block: Option<u64>,
+}
+
+/// Flips of each kind, over all machines.
+type Tally = BTreeMap<Kind, u64>;
+
+/// Everything on d1 that is in use, by block.
+async fn spots(life: &Life) -> BTreeMap<u64, Spot> {
+    let mut spots = BTreeMap::new();
+    for (block, (bytes, what)) in life.engine.catalog.live_blocks_on(DriveNo(1)).await {
+        let kind = match what {
+            DamagedStructure::Superblock => Kind::Superblock,
+            DamagedStructure::Snapshot => Kind::Snapshot,
+            DamagedStructure::JournalEntry | DamagedStructure::NewestEntries => Kind::Journal,
+        };
+        spots.insert(block, Spot { kind, bytes, lun_block: None });
+    }
+    for (block, what) in life.lun.live_blocks_on(DriveNo(1)) {
+        let (kind, lun_block) = match what {
+            DamagedThing::Data { lun_block, .. } => (Kind::Data, Some(lun_block)),
+            DamagedThing::MapPage { .. } => (Kind::MapPage, None),
+            DamagedThing::Label { .. } => (Kind::Label, None),
+            other => panic!("{other:?} is in no map"),
+        };
+        spots.insert(block, Spot { kind, bytes: BLOCK, lun_block });
+    }
+    for block in life.lun.live_headers_on(DriveNo(1)).await {
+        spots.insert(block, Spot { kind: Kind::Header, bytes: BLOCK, lun_block: None });
+    }
+    spots
+}
+
+/// Flips a bit in blocks of d1 drawn at random, so many of each kind: in one superblock of the two and one snapshot area
+/// of the two, for together each is all that the drive has.
+fn flip(machine: &Machine, spots: &BTreeMap<u64, Spot>, each: u64) -> BTreeMap<u64, Spot> {
     let chance = machine.sim.chance();
     let drive = machine.disks.drive("d1");
-    let mut flipped = BTreeSet::new();
-    for _ in 0..count {
-        let block = live[usize::try_from(chance.below(live.len() as u64)).expect("in range")];
-        // Twice the same bit would be no flip.
-        if flipped.insert(block) {
-            let byte = block * BLOCK + chance.below(BLOCK);
-            drive.corrupt(byte, u8::try_from(chance.below(8)).expect("a bit"));
+    let kinds: BTreeSet<Kind> = spots.values().map(|spot| spot.kind).collect();
+    let mut flipped = BTreeMap::new();
+    for kind in kinds {
+        let mut blocks: Vec<u64> =
+            spots.iter().filter(|(_, spot)| spot.kind == kind).map(|(block, _)| *block).collect();
+        let count = match kind {
+            Kind::Superblock => 1,
+            Kind::Snapshot => {
+                let second = blocks.windows(2).position(|pair| pair[1] > pair[0] + 1);
+                let second = second.expect("two areas") + 1;
+                if chance.one_in(2) {
+                    blocks.truncate(second);
+                } else {
+                    blocks.drain(..second);
+                }
+                2
+            }
+            Kind::Journal => 3,
+            _ => each,
+        };
+        for _ in 0..count {
+            let block = blocks[usize::try_from(chance.below(blocks.len() as u64)).expect("small")];
+            // A second flip in a block could undo the first.
+            if flipped.insert(block, spots[&block]).is_none() {
+                let byte = block * BLOCK + chance.below(spots[&block].bytes);
+                drive.corrupt(byte, u8::try_from(chance.below(8)).expect("a bit"));
+            }
         }
     }
     flipped
 }
 
-/// Goal: each flip in a live block of a mirror is reported with drive and address, and repaired.
+/// A full scrub; what was told of d1 since the array was opened: block, and whether it was repaired.
+async fn scrub(life: &Life) -> BTreeMap<u64, bool> {
+    let catalog = life.engine.catalog.scrub().await.expect("healthy");
+    life.lun.scrub(&crate::lun::WalkProgress::default()).await.expect("healthy");
+    let mut told = BTreeMap::new();
+    for found in &life.damage {
+        assert_eq!(found.number, Some(DriveNo(1)));
+        // Everything that the opening finds is written anew before it is done.
+        told.insert(found.block, true);
+    }
+    for found in catalog.found {
+        assert_eq!(found.drive, DriveNo(1));
+        told.insert(found.block, found.repaired);
+    }
+    for damage in life.engine.damage() {
+        assert_eq!(damage.drive, DriveNo(1));
+        told.insert(damage.block, damage.repaired);
+    }
+    told
+}
+
+/// Where a flip is told: structures of several blocks by their first.
+fn address(block: u64, spots: &BTreeMap<u64, Spot>, told: &BTreeMap<u64, bool>) -> Option<u64> {
+    let kind = spots[&block].kind;
+    if !matches!(kind, Kind::Journal | Kind::Snapshot) {
+        return told.contains_key(&block).then_some(block);
+    }
+    let mut first = block;
+    while !told.contains_key(&first) {
+        first = first.checked_sub(1)?;
+        if spots.get(&first).is_none_or(|spot| spot.kind != kind) {
+            return None;
+        }
+    }
+    Some(first)
+}
+
+fn check_told(
+    seed: u64,
+    spots: &BTreeMap<u64, Spot>,
+    flipped: &BTreeMap<u64, Spot>,
+    told: &BTreeMap<u64, bool>,
+    tally: &mut Tally,
+) {
+    for (block, spot) in flipped {
+        let at = address(*block, spots, told);
+        assert!(at.is_some(), "seed {seed}: {spot:?} at {block} not told; told: {told:?}");
+        *tally.entry(spot.kind).or_default() += 1;
+    }
+}
+
+/// Goal: each flip in a live block of a drive of a mirror is reported with drive and address, and repaired; with the array
+/// open or closed meanwhile.
 #[test]
 fn flips_on_a_mirror_are_told_and_repaired() {
-    let mut kinds = BTreeSet::new();
-    let mut flips = 0;
-    for seed in vds_sim::seeds(25) {
+    let mut tally = Tally::new();
+    let seeds = vds_sim::seeds(52);
+    for seed in seeds.clone() {
         let machine = Machine::new(seed, MIRROR);
+        let stays_open = seed.is_multiple_of(2);
         let ran = machine.sim.run_until(async {
             let life = machine.create().await;
             let workload = machine.workload(&life, Mix::USUAL);
             workload.run(8, 300).await.expect("no violation");
             workload.verify().await.expect("all there");
             life.lun.checkpoint().await.expect("healthy");
-            life.lun.live_blocks_on(DriveNo(1))
+            (spots(&life).await, life)
         });
-        let live = ran.expect("no crash");
-        machine.crash(CrashMode::Kill);
-        let blocks: Vec<u64> = live.keys().copied().collect();
-        let flipped = flip_live(&machine, &blocks, 80);
-        flips += flipped.len();
+        let (spots, life) = ran.expect("no crash");
+        let life = Some(life).filter(|_| stays_open);
+        if !stays_open {
+            machine.crash(CrashMode::Kill);
+        }
+        let flipped = flip(&machine, &spots, 14);
+        let life = match life {
+            Some(life) => life,
+            None => machine.sim.run_until(machine.open()).expect("no crash"),
+        };
         let ran = machine.sim.run_until(async {
-            let life = machine.open().await;
-            let workload = machine.workload(&life, Mix::USUAL);
             // Before anything is read for a host: repairs rewrite map pages, and what is rewritten is not live any more.
-            life.lun.scrub(&crate::lun::WalkProgress::default()).await.expect("healthy");
-            let told: BTreeSet<u64> = life
-                .engine
-                .damage()
-                .iter()
-                .filter(|damage| damage.drive == DriveNo(1) && damage.repaired)
-                .map(|damage| damage.block)
-                .collect();
-            for block in &flipped {
-                assert!(told.contains(block), "seed {seed}: {:?} at {block} not told", live[block]);
-                kinds.insert(match live[block] {
-                    DamagedThing::Data { .. } => "data",
-                    DamagedThing::MapPage { .. } => "map page",
-                    _ => "label",
-                });
-            }
+            let told = scrub(&life).await;
+            check_told(seed, &spots, &flipped, &told, &mut tally);
+            assert!(told.values().all(|repaired| *repaired), "seed {seed}: {told:?}");
+            let workload = machine.workload(&life, Mix::USUAL);
             workload.verify().await.expect("still there");
             assert_eq!(workload.tally().failed(), 0);
             // Once more: nothing is left to be found.
             let again = life.lun.scrub(&crate::lun::WalkProgress::default()).await;
             assert_eq!(again.expect("healthy").damaged, 0, "seed {seed}: all repaired");
+            assert_eq!(life.engine.catalog.scrub().await.expect("healthy").found, []);
             life.check();
         });
         ran.unwrap_or_else(|stopped| panic!("seed {seed}: {stopped:?}"));
+        drop(life);
+        // Nor does the next start find any.
+        machine.crash(CrashMode::PowerCut);
+        let life = machine.sim.run_until(machine.open()).expect("no crash");
+        assert_eq!(life.damage, [], "seed {seed}");
     }
-    assert_eq!(kinds.len(), 3, "data, map pages and labels were all hit");
-    assert!(flips > 1000, "{flips} flips");
+    let flips: u64 = tally.values().sum();
+    println!("{flips} flips on one drive of a mirror, all told and repaired: {tally:?}");
+    assert_eq!(tally.len(), 7, "every kind was hit: {tally:?}");
+    assert!(flips >= 2000 || seeds != (0..52), "{flips} flips");
 }
 
-/// Goal: on a LUN with one copy a flipped data block is a medium error for exactly that block.
+/// Of each page and header with two copies on one drive, one: the other copy is what a repair comes from.
+fn without_twins(spots: &BTreeMap<u64, Spot>, life: &Life) -> BTreeMap<u64, Spot> {
+    let mut left = spots.clone();
+    let headers: Vec<u64> =
+        spots.iter().filter(|(_, spot)| spot.kind == Kind::Header).map(|it| *it.0).collect();
+    for pair in headers.windows(2) {
+        if pair[1] == pair[0] + 1 && left.contains_key(&pair[0]) {
+            left.remove(&pair[1]);
+        }
+    }
+    for copy in life.lun.second_map_blocks_on(DriveNo(1)) {
+        left.remove(&copy);
+    }
+    left
+}
+
+/// Goal: on a LUN with one copy a flipped data block is a medium error for exactly that block, and told; every other flip is
+/// told and costs nothing.
 #[test]
 fn flips_on_one_copy_are_medium_errors_for_their_block() {
-    for (seed, layout) in [(1, SIMPLE), (2, STRIPE), (3, SIMPLE), (4, STRIPE)] {
-        let machine = Machine::new(seed, layout);
+    let mut tally = Tally::new();
+    for (seed, layout) in (1..=12).map(|seed| (seed, if seed % 2 == 0 { STRIPE } else { SIMPLE })) {
+        // One drive more, so that the catalog has another copy.
+        let machine = Machine::with_extra(seed, layout, 1);
         let ran = machine.sim.run_until(async {
             let life = machine.create().await;
             let workload = machine.workload(&life, Mix::USUAL);
             workload.run(8, 300).await.expect("no violation");
             life.lun.checkpoint().await.expect("healthy");
-            life.lun.live_blocks_on(DriveNo(1))
+            let spots = spots(&life).await;
+            (without_twins(&spots, &life), spots)
         });
-        let live = ran.expect("no crash");
+        let (single, spots) = ran.expect("no crash");
         machine.crash(CrashMode::Kill);
-        let data = |what: &DamagedThing| matches!(what, DamagedThing::Data { .. });
-        let blocks: Vec<u64> =
-            live.iter().filter(|(_, what)| data(what)).map(|(block, _)| *block).collect();
-        let flipped = flip_live(&machine, &blocks, 10);
-        let lost: BTreeSet<u64> = flipped
-            .iter()
-            .map(|block| match live[block] {
-                DamagedThing::Data { lun_block, .. } => lun_block,
-                other => panic!("{other:?} is no data"),
-            })
-            .collect();
+        let flipped = flip(&machine, &single, 6);
+        let lost: BTreeSet<u64> = flipped.values().filter_map(|spot| spot.lun_block).collect();
         let ran = machine.sim.run_until(async {
             let life = machine.open().await;
+            let told = scrub(&life).await;
+            check_told(seed, &spots, &flipped, &told, &mut tally);
+            for (block, spot) in &flipped {
+                if spot.kind == Kind::Data {
+                    assert!(!told[block], "seed {seed}: there is no copy to repair {block} from");
+                }
+            }
             let mut unreadable = BTreeSet::new();
             for block in 0..layout.size_bytes / BLOCK {
                 match life.io.read(block * BLOCK, BLOCK).await {
@@ -119,9 +262,13 @@ fn flips_on_one_copy_are_medium_errors_for_their_block() {
                 }
             }
             assert_eq!(unreadable, lost, "seed {seed}");
+            life.check();
         });
         ran.unwrap_or_else(|stopped| panic!("seed {seed}: {stopped:?}"));
     }
+    let flips: u64 = tally.values().sum();
+    println!("{flips} flips on a drive of LUNs with one copy, all told: {tally:?}");
+    assert_eq!(tally.len(), 7, "every kind was hit: {tally:?}");
 }
 
 /// Goal: flips anywhere on one drive of a mirror, catalog and superblocks included, stop nothing.

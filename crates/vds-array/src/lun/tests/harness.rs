@@ -120,6 +120,8 @@ pub(super) struct Life {
     pub(super) engine: Rc<Engine>,
     pub(super) lun: Rc<Lun>,
     pub(super) io: Rc<dyn LunIo>,
+    /// What the opening found damaged in the catalog.
+    pub(super) damage: Vec<catalog::Damage>,
 }
 
 impl Machine {
@@ -193,7 +195,10 @@ impl Machine {
                 }
             }
             match catalog::open(world.clone(), disks, &OpenOptions::default()).await {
-                Ok(opened) => return self.start(world, opened.catalog, opened.drives).await,
+                Ok(opened) => {
+                    let life = self.start(world, opened.catalog, opened.drives).await;
+                    return Life { damage: opened.damage, ..life };
+                }
                 Err(error) if attempts == 2 => panic!("the array does not open: {error:?}"),
                 Err(_) => attempts += 1,
             }
@@ -216,7 +221,7 @@ impl Machine {
             panic!("the log does not recover: {error}");
         }
         let io: Rc<dyn LunIo> = Rc::new(LunHandle(Rc::clone(&lun)));
-        Life { engine, lun, io }
+        Life { engine, lun, io, damage: Vec::new() }
     }
 
     pub(super) fn workload(&self, life: &Life, mix: Mix) -> Workload {
