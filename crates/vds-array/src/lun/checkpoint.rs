@@ -68,12 +68,17 @@ impl MapLog {
     }
 }
 
-/// Why there is no checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no checkpoint. The log stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CheckpointError {
-    /// The LUN's drives are gone, the array is frozen, or the LUN deleted. The log stays as it is.
+    /// The drives that map pages could lie on are gone, the array is frozen, or the LUN deleted.
+    #[error("the LUN or its drives are gone, or the catalog takes no changes")]
     Unavailable,
+    /// Drives failed under one attempt after the other.
+    #[error("drives failed under every attempt")]
+    Unwritten,
     /// No slab for map pages.
+    #[error("no slab is left for map pages")]
     NoSpace,
 }
 
@@ -114,7 +119,7 @@ impl Lun {
             }
             self.undo(capture);
         }
-        Err(CheckpointError::Unavailable)
+        Err(CheckpointError::Unwritten)
     }
 
     /// The planted bug: what is dead in memory is given out although the checkpoint that says so is not durable.

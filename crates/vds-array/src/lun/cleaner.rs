@@ -130,7 +130,14 @@ impl Lun {
     pub(super) fn host_room(&self) -> u64 {
         let Some(record) = self.record() else { return 0 };
         let slots = layout::slots(&record, Stream::Host);
-        let homes = slots.iter().map(|slot| self.live_home(slot)).filter(|home| !home.is_empty());
+        let is_intact = |slot: &layout::Slot| self.live_home(slot).len() == slot.drives.len();
+        // A copy that lacks drives is left out where they are full, if there is another copy.
+        let counts = |slot: &&layout::Slot| {
+            let mut copies = slots.iter().filter(|it| it.data_column == slot.data_column);
+            is_intact(slot) || !copies.any(is_intact)
+        };
+        let homes = slots.iter().filter(counts).map(|slot| self.live_home(slot));
+        let homes = homes.filter(|home| !home.is_empty());
         homes.map(|home| self.room(&record, &home, Stream::Host)).min().unwrap_or(0)
     }
 

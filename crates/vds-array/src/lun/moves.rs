@@ -56,11 +56,13 @@ pub(super) struct Move {
 }
 
 /// Why blocks were not moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MoveError {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MoveError {
     /// No slab: a checkpoint must free some first.
+    #[error("no slab is left")]
     Full,
     /// Drives or array are gone.
+    #[error("drives or the array are gone")]
     Unavailable,
 }
 

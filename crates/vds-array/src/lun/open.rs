@@ -133,6 +133,8 @@ impl Lun {
             for column in &columns {
                 space.free(self.number, column.drive, column.slab);
             }
+            // Where drives of the set are left, cleaning them may still give room.
+            let full = full || self.has_homes(&slots, data_columns);
             return Err(if full { OpenFailure::Full } else { OpenFailure::NoDrive });
         }
         // One copy of each block: the header stands twice, since nobody else has it.
@@ -153,7 +155,16 @@ impl Lun {
         })
     }
 
-    /// A slab for one column: on its home drives first, else, if those are gone, on any other that holds no copy of it.
+    /// Whether each data column has a home drive that answers.
+    fn has_homes(&self, slots: &[Slot], data_columns: u8) -> bool {
+        let has_home = |column| {
+            let mut of_column = slots.iter().filter(|slot| slot.data_column == column);
+            of_column.any(|slot| !self.live_home(slot).is_empty())
+        };
+        (0..data_columns).all(has_home)
+    }
+
+    /// A slab for one column: on its home drives first, else, if some of those are gone, on any other that holds no copy of it.
     pub(super) fn choose_slab(
         &self,
         record: &LunRecord,
@@ -179,7 +190,7 @@ impl Lun {
                 }
             }
         }
-        if !home.is_empty() {
+        if home.len() == slot.drives.len() {
             return Err(OpenFailure::Full);
         }
         // A stand-in must not take the place that another copy of the same data has at home.

@@ -14,9 +14,10 @@ use vds_format::{
     Stream,
 };
 
+use super::checkpoint::CheckpointError;
 use super::host::{Change, Content, Full, Host};
 use super::map::leaf_of;
-use super::moves::Move;
+use super::moves::{Move, MoveError};
 use super::scan::Scanner;
 use super::{Lun, Readiness, Segment};
 use crate::engine::DamagedThing;
@@ -30,9 +31,15 @@ pub(crate) enum RecoveryError {
     /// A map page that replay needs cannot be read from any copy.
     #[error("a map page cannot be read from any copy")]
     Map,
-    /// The array froze, or the checkpoint found no place.
-    #[error("the recovered log could not be made durable")]
-    NotDurable,
+    /// The array froze.
+    #[error("the array's catalog takes no changes")]
+    Frozen,
+    /// A block that lies on too few columns was not placed anew.
+    #[error("what a crash left on too few drives could not be placed anew: {0}")]
+    Move(MoveError),
+    /// The checkpoint that would seal the log was not made.
+    #[error("no checkpoint of the recovered log: {0}")]
+    Checkpoint(CheckpointError),
 }
 
 /// A batch found in the log.
@@ -85,6 +92,10 @@ impl Lun {
         for stretch in &stretches {
             self.read_stretch(stretch, &mut log).await;
         }
+        // A drive that left meanwhile must not make the log look shorter than it is. Nothing was changed so far.
+        if !stretches.iter().all(|stretch| stretch.segment.is_whole()) {
+            return Err(RecoveryError::DrivesMissing);
+        }
         let last = self.replay(checkpoint.sequence, &log).await?;
         #[cfg(test)]
         self.replay_moves_if_planted().await;
@@ -132,7 +143,7 @@ impl Lun {
             self.live.borrow_mut().forget(segment.number);
             segment.retire();
         }
-        commit.await.map_err(|_| RecoveryError::NotDurable)?;
+        commit.await.map_err(|_| RecoveryError::Frozen)?;
         Ok(())
     }
 
@@ -295,7 +306,7 @@ impl Lun {
             }
         }
         self.seal_other_open(stretches);
-        self.checkpoint().await.map_err(|_| RecoveryError::NotDurable)
+        self.checkpoint().await.map_err(RecoveryError::Checkpoint)
     }
 
     /// Blocks of a batch that are still live and not on every column go to a fresh segment.
@@ -315,7 +326,7 @@ impl Lun {
         }
         let moved = self.place_anew(moves).await;
         self.unpin(&pins);
-        moved.map_err(|_| RecoveryError::NotDurable)
+        moved.map_err(RecoveryError::Move)
     }
 
     /// One verified block, without a report: copies that a crash left behind are expected here.

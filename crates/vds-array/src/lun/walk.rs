@@ -110,6 +110,10 @@ impl Lun {
     /// The columns that a segment should have by the LUN's layout and cannot read.
     fn missing(&self, segment: &Rc<Segment>) -> Vec<layout::Slot> {
         let Some(record) = self.record() else { return Vec::new() };
+        // One whose deletion is on its way lacks nothing.
+        if !self.engine.catalog.state().segments.contains_key(&segment.number) {
+            return Vec::new();
+        }
         let slots = layout::slots(&record, segment.stream);
         let has = |slot: &layout::Slot| {
             segment.columns.iter().any(|column| {

@@ -12,7 +12,8 @@ use vds_proof::{Coverage, HITS_MIN, Outcome, run_seed, silence_panics};
 const HELP: &str = "\
 sim [--seeds N|A..B] [--steps N] [--jobs N] [--check]
 
-  --seeds   how many seeds, or which (default 100); SIM_SEED=n runs that one and prints its trace
+  --seeds   how many seeds, or which (default 100); SIM_SEED=n runs that one and prints its trace,
+            and with SIM_LOG=warn what the array logs meanwhile
   --steps   commands, operations and events of a seed at least (default 500)
   --jobs    seeds at a time (default: one for each processor)
   --check   fails when something that can occur was hit less than 20 times
@@ -92,6 +93,9 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 }
 
 fn replay(seed: u64, steps: u64) -> ExitCode {
+    // What the array logs, among the requests: `SIM_LOG=debug` and the like.
+    let filter = tracing_subscriber::EnvFilter::from_env("SIM_LOG");
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = run_seed(seed, steps);
     println!("{}", outcome.trace);
     println!("{}", outcome.coverage.tables());
