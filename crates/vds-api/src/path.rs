@@ -85,6 +85,8 @@ of_one! {
     subsystem = SUBSYSTEMS, "";
     /// POST [`OpenSubsystem`](crate::OpenSubsystem).
     subsystem_open = SUBSYSTEMS, "/open";
+    /// POST, no body: read and verify everything, and mend what another copy has.
+    subsystem_scrub = SUBSYSTEMS, "/scrub";
     /// GET one [`Drive`](crate::Drive); DELETE: drain and release it.
     drive = DRIVES, "";
     /// POST [`FailDrive`](crate::FailDrive): declare it failed.

@@ -24,6 +24,10 @@ use vds_model::DriveId;
 /// A request that has not been answered for so long never will be: the drive is lost.
 pub(crate) const IO_DEADLINE: Duration = Duration::from_secs(8);
 
+/// How often a request is tried again that the drive could not take at that moment, and the first pause; each is twice as long.
+const BUSY_RETRIES_MAX: u32 = 6;
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+
 /// How often the oldest request's age and the drive's presence are looked at.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 
@@ -50,22 +54,26 @@ struct Counters {
     write_errors: Cell<u64>,
     reads: Cell<u64>,
     writes: Cell<u64>,
-    flushes: Cell<u64>,
 }
 
 /// A copy of a drive's counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DriveCounters {
+pub(crate) struct DriveCounters {
     /// Reads that the drive refused.
-    pub read_errors: u64,
+    pub(crate) read_errors: u64,
     /// Writes that the drive refused.
-    pub write_errors: u64,
+    pub(crate) write_errors: u64,
     /// Reads issued.
-    pub reads: u64,
+    pub(crate) reads: u64,
     /// Writes issued.
-    pub writes: u64,
-    /// Flushes issued.
-    pub flushes: u64,
+    pub(crate) writes: u64,
+}
+
+impl DriveCounters {
+    /// Requests that the drive refused.
+    pub(crate) fn errors(&self) -> u64 {
+        self.read_errors + self.write_errors
+    }
 }
 
 #[derive(Default)]
@@ -105,8 +113,19 @@ impl Drive {
             on_lost: RefCell::default(),
             counters: Counters::default(),
         });
-        let watched = Rc::downgrade(&drive);
-        let clock = Rc::clone(&drive.world.clock);
+        // Two tasks: a drive that answers nothing does not answer either whether it is there.
+        drive.watch("drive watch", |drive| {
+            drive.check_age();
+            Box::pin(std::future::ready(()))
+        });
+        drive.watch("drive presence", |drive| Box::pin(drive.check_presence()));
+        drive
+    }
+
+    /// Looks again and again, as long as the drive is in use.
+    fn watch(self: &Rc<Self>, name: &'static str, look: fn(Rc<Self>) -> LocalFuture<()>) {
+        let watched = Rc::downgrade(self);
+        let clock = Rc::clone(&self.world.clock);
         let watch: LocalFuture<()> = Box::pin(async move {
             loop {
                 clock.sleep(WATCH_PERIOD).await;
@@ -115,11 +134,10 @@ impl Drive {
                 if drive.lost().is_some() {
                     return;
                 }
-                drive.watch().await;
+                look(drive).await;
             }
         });
-        drive.world.spawn.spawn("drive watch", watch);
-        drive
+        self.world.spawn.spawn(name, watch);
     }
 
     /// What the drive is.
@@ -134,7 +152,6 @@ impl Drive {
             write_errors: self.counters.write_errors.get(),
             reads: self.counters.reads.get(),
             writes: self.counters.writes.get(),
-            flushes: self.counters.flushes.get(),
         }
     }
 
@@ -189,14 +206,20 @@ impl Drive {
     ) -> Result<Buffer, DiskError> {
         self.check_range(block, blocks)?;
         bump(&self.counters.reads);
-        let request = self.disk.read(block * BLOCK_BYTES as u64, Buffer::zeroed(blocks));
-        let result = match self.guard(request).await {
-            Ok((buffer, Ok(()))) => return Ok(buffer),
-            Ok((_, Err(error))) | Err(error) => error,
-        };
-        bump(&self.counters.read_errors);
-        self.lose_if_gone(&result);
-        Err(result)
+        let mut attempts = 0;
+        loop {
+            let request = self.disk.read(block * BLOCK_BYTES as u64, Buffer::zeroed(blocks));
+            let error = match self.guard(request).await {
+                Ok((buffer, Ok(()))) => return Ok(buffer),
+                Ok((_, Err(error))) | Err(error) => error,
+            };
+            if self.may_try_again(&error, &mut attempts).await {
+                continue;
+            }
+            bump(&self.counters.read_errors);
+            self.lose_if_gone(&error);
+            return Err(error);
+        }
     }
 
     /// Writes `data` from `block` on. After an error any part of it may be on the drive.
@@ -207,18 +230,33 @@ impl Drive {
     ) -> Result<(), DiskError> {
         self.check_range(block, data.blocks())?;
         bump(&self.counters.writes);
-        let request = self.disk.write(block * BLOCK_BYTES as u64, data);
-        match self.guard(request).await {
-            Ok(Ok(())) => {
-                self.flushes.borrow_mut().completed_writes += 1;
-                Ok(())
+        let mut attempts = 0;
+        loop {
+            let request = self.disk.write(block * BLOCK_BYTES as u64, Arc::clone(&data));
+            let error = match self.guard(request).await {
+                Ok(Ok(())) => {
+                    self.flushes.borrow_mut().completed_writes += 1;
+                    return Ok(());
+                }
+                Ok(Err(error)) | Err(error) => error,
+            };
+            if self.may_try_again(&error, &mut attempts).await {
+                continue;
             }
-            Ok(Err(error)) | Err(error) => {
-                bump(&self.counters.write_errors);
-                self.lose_if_gone(&error);
-                Err(error)
-            }
+            bump(&self.counters.write_errors);
+            self.lose_if_gone(&error);
+            return Err(error);
         }
+    }
+
+    /// Waits a while and says yes, if the drive was only busy and that has not lasted too long.
+    async fn may_try_again(&self, error: &DiskError, attempts: &mut u32) -> bool {
+        if error.kind != DiskErrorKind::Busy || *attempts == BUSY_RETRIES_MAX {
+            return false;
+        }
+        self.world.clock.sleep(BUSY_PAUSE * (1 << *attempts)).await;
+        *attempts += 1;
+        true
     }
 
     /// Makes every write durable that completed before this call. A failure is final: the drive is lost.
@@ -251,7 +289,6 @@ impl Drive {
     /// Issues one flush and tells the waiters. Whoever calls has set `running`.
     async fn flush_once(self: &Rc<Self>) {
         let covered = self.flushes.borrow().completed_writes;
-        bump(&self.counters.flushes);
         let done = FlushTurn(Rc::clone(self));
         let result = match self.guard(self.disk.flush()).await {
             Ok(result) => result,
@@ -279,14 +316,16 @@ impl Drive {
         }
     }
 
-    async fn watch(self: &Rc<Self>) {
+    fn check_age(&self) {
         let now = self.world.clock.now();
         let oldest = self.in_flight.borrow().requests.values().map(|(since, _)| *since).min();
         if oldest.is_some_and(|since| now.since(since) >= IO_DEADLINE) {
             let text = format!("no answer within {} s", IO_DEADLINE.as_secs());
             self.lose(DiskError::new(DiskErrorKind::Gone, text));
-            return;
         }
+    }
+
+    async fn check_presence(self: Rc<Self>) {
         if let Ok(Err(error)) = self.guard(self.disk.check_present()).await {
             self.lose_if_gone(&error);
         }

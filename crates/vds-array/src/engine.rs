@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use vds_format::{DriveNo, LunNo, SegmentNo, SlabNo};
-use vds_io::{DiskError, DiskErrorKind, World};
+use vds_io::{DiskError, World};
 use vds_model::SubsystemId;
 
 use crate::catalog::Catalog;
@@ -164,11 +164,12 @@ impl Engine {
     }
 
     /// A drive that was expelled is used no more.
+    #[cfg(test)]
     pub(crate) fn drop_drive(&self, number: DriveNo) {
         let drive = self.drives.borrow().get(&number).cloned();
         if let Some(drive) = drive {
             let text = format!("{number} is no member of the array any more");
-            drive.lose(DiskError::new(DiskErrorKind::Gone, text));
+            drive.lose(DiskError::new(vds_io::DiskErrorKind::Gone, text));
         }
         self.space_changed.notify();
     }

@@ -100,25 +100,6 @@ pub(crate) fn needs(blocks: u64, rows: u32, data_columns: u8, doubled: bool) -> 
     Needs { data_segments: clamp(data), map_segments: clamp(map) }
 }
 
-/// The most blocks for which [`needs`] asks at most so many data segments, found from what the formula takes off.
-pub(crate) fn blocks_for(
-    fits: impl Fn(Needs) -> bool,
-    rows: u32,
-    data_columns: u8,
-    doubled: bool,
-) -> u64 {
-    let (mut low, mut high) = (0_u64, 1_u64 << 50);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if fits(needs(middle, rows, data_columns, doubled)) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    low
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,15 +118,5 @@ mod tests {
         // 1 MiB slabs: four batches of 60 data blocks and 2 headers, and 7 rows left for one of 5.
         assert_eq!(dense_blocks(255, 1, true), 4 * 60 + 5);
         assert_eq!(dense_blocks(255, 1, false), 4 * 60 + 10);
-    }
-
-    #[test]
-    fn the_largest_size_is_the_largest() {
-        let fits = |needs: Needs| {
-            u64::from(needs.data_segments) + 2 * u64::from(needs.map_segments) <= 400
-        };
-        let blocks = blocks_for(fits, 255, 1, true);
-        assert!(fits(needs(blocks, 255, 1, true)));
-        assert!(!fits(needs(blocks + 1, 255, 1, true)));
     }
 }

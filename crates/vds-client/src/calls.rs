@@ -107,6 +107,8 @@ starts! {
     create_subsystem(; body: CreateSubsystem) = POST path::SUBSYSTEMS;
     /// Opens an array that does not open by itself.
     open_subsystem(name: &str; body: OpenSubsystem) = POST path::subsystem_open(name);
+    /// Reads and verifies everything on an array, and mends what another copy has.
+    scrub_subsystem(name: &str) = POST path::subsystem_scrub(name);
     /// Takes a drive into an array.
     add_drive(; body: AddDrive) = POST path::DRIVES;
     /// Declares a drive failed.

@@ -41,30 +41,24 @@ impl Request {
                 writer.u64(*by_bytes);
                 writer.option(drives.as_deref(), write_drives);
             }
-            Self::AddPlex { lun, drives } => {
-                writer.raw(&lun.to_bytes());
+            Self::AddPlex { lun, drives } => write_lun_and(writer, *lun, |writer| {
                 writer.option(drives.as_deref(), write_drives);
-            }
+            }),
             Self::RemovePlex { plex } => writer.raw(&plex.to_bytes()),
             Self::SetLunMask { lun, unmasking_list } => {
-                writer.raw(&lun.to_bytes());
-                writer.text(&unmasking_list.to_string());
+                write_lun_and(writer, *lun, |writer| writer.text(&unmasking_list.to_string()));
             }
             Self::SetLunName { lun, name } => {
-                writer.raw(&lun.to_bytes());
-                writer.text(name);
+                write_lun_and(writer, *lun, |writer| writer.text(name));
             }
             Self::SetLunStatus { lun, status } => {
-                writer.raw(&lun.to_bytes());
-                writer.u32(status.number());
+                write_lun_and(writer, *lun, |writer| writer.u32(status.number()));
             }
             Self::SetLunCaching { lun, caching } => {
-                writer.raw(&lun.to_bytes());
-                writer.u8(caching_number(*caching));
+                write_lun_and(writer, *lun, |writer| writer.u8(caching_number(*caching)));
             }
             Self::ApplyLunHints { lun, hints } => {
-                writer.raw(&lun.to_bytes());
-                write_hints(writer, hints);
+                write_lun_and(writer, *lun, |writer| write_hints(writer, hints));
             }
             Self::CreateTarget { subsystem, iqn, name } => {
                 writer.raw(&subsystem.to_bytes());
@@ -101,6 +95,7 @@ impl Request {
                 writer.raw(&subsystem.to_bytes());
                 write_drives(writer, without);
             }
+            Self::ScrubSubsystem { subsystem } => writer.raw(&subsystem.to_bytes()),
             Self::Refresh | Self::Reenumerate => {}
         }
     }
@@ -133,9 +128,7 @@ fn read(kind: OperationKind, reader: &mut ByteReader<'_>) -> Result<Request> {
         OperationKind::AddPlex => {
             Request::AddPlex { lun: lun(reader)?, drives: reader.option("drives", drives)? }
         }
-        OperationKind::RemovePlex => {
-            Request::RemovePlex { plex: PlexId::from_bytes(reader.array("plex")?) }
-        }
+        OperationKind::RemovePlex => Request::RemovePlex { plex: plex(reader)? },
         OperationKind::RecoverLun => Request::RecoverLun { lun: lun(reader)? },
         OperationKind::SetMask => {
             Request::SetLunMask { lun: lun(reader)?, unmasking_list: mask(reader)? }
@@ -168,9 +161,7 @@ fn read(kind: OperationKind, reader: &mut ByteReader<'_>) -> Result<Request> {
             listen: address(reader, "listen")?,
             announce: reader.option("announce", |reader| address(reader, "announce"))?,
         },
-        OperationKind::RemovePortal => {
-            Request::RemovePortal { portal: PortalId::from_bytes(reader.array("portal")?) }
-        }
+        OperationKind::RemovePortal => Request::RemovePortal { portal: portal(reader)? },
         OperationKind::MakeArray => Request::CreateSubsystem {
             name: name(reader, "name")?,
             drives: reader.list("drives", DRIVES_MAX, read_new_drive)?,
@@ -186,6 +177,7 @@ fn read(kind: OperationKind, reader: &mut ByteReader<'_>) -> Result<Request> {
         OperationKind::OpenArray => {
             Request::OpenSubsystem { subsystem: subsystem(reader)?, without: drives(reader)? }
         }
+        OperationKind::Scrub => Request::ScrubSubsystem { subsystem: subsystem(reader)? },
         OperationKind::Refresh => Request::Refresh,
         OperationKind::Reenumerate => Request::Reenumerate,
         other => {
@@ -194,12 +186,25 @@ fn read(kind: OperationKind, reader: &mut ByteReader<'_>) -> Result<Request> {
     })
 }
 
+fn write_lun_and(writer: &mut ByteWriter, lun: LunId, rest: impl FnOnce(&mut ByteWriter)) {
+    writer.raw(&lun.to_bytes());
+    rest(writer);
+}
+
 fn unknown(field: &'static str, found: u8) -> CodecError {
     CodecError::Value { field, found: u64::from(found) }
 }
 
 fn lun(reader: &mut ByteReader<'_>) -> Result<LunId> {
     reader.array("lun").map(LunId::from_bytes)
+}
+
+fn plex(reader: &mut ByteReader<'_>) -> Result<PlexId> {
+    reader.array("plex").map(PlexId::from_bytes)
+}
+
+fn portal(reader: &mut ByteReader<'_>) -> Result<PortalId> {
+    reader.array("portal").map(PortalId::from_bytes)
 }
 
 fn subsystem(reader: &mut ByteReader<'_>) -> Result<SubsystemId> {

@@ -329,6 +329,11 @@ pub enum Request {
         /// Drives to do without, which are expelled.
         without: Vec<DriveId>,
     },
+    /// Read and verify everything, and mend what another copy has.
+    ScrubSubsystem {
+        /// Where.
+        subsystem: SubsystemId,
+    },
     /// Read the properties of known objects again.
     Refresh,
     /// Look for arrays and drives.
@@ -361,6 +366,7 @@ impl Request {
             Self::SetDriveSpare { .. } => OperationKind::SetDriveSpare,
             Self::RemoveDrive { .. } => OperationKind::RemoveDrive,
             Self::OpenSubsystem { .. } => OperationKind::OpenArray,
+            Self::ScrubSubsystem { .. } => OperationKind::Scrub,
             Self::Refresh => OperationKind::Refresh,
             Self::Reenumerate => OperationKind::Reenumerate,
         }
@@ -373,7 +379,8 @@ impl Request {
             | Self::CreateTarget { subsystem, .. }
             | Self::AddPortal { subsystem, .. }
             | Self::AddDrive { subsystem, .. }
-            | Self::OpenSubsystem { subsystem, .. } => ObjectRef::Subsystem(*subsystem),
+            | Self::OpenSubsystem { subsystem, .. }
+            | Self::ScrubSubsystem { subsystem } => ObjectRef::Subsystem(*subsystem),
             Self::DeleteLun { lun }
             | Self::ExtendLun { lun, .. }
             | Self::AddPlex { lun, .. }

@@ -177,6 +177,7 @@ fn requests() -> Vec<Request> {
         Request::SetDriveSpare { drive: drive(1), is_spare: true },
         Request::RemoveDrive { drive: drive(1) },
         Request::OpenSubsystem { subsystem, without: vec![drive(2)] },
+        Request::ScrubSubsystem { subsystem },
         Request::Refresh,
         Request::Reenumerate,
     ]

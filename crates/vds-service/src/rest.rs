@@ -64,6 +64,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(path::SUBSYSTEMS, get(arrays::subsystems).post(arrays::create_subsystem))
         .route(&one(path::SUBSYSTEMS, ""), get(arrays::subsystem))
         .route(&one(path::SUBSYSTEMS, "/open"), post(arrays::open_subsystem))
+        .route(&one(path::SUBSYSTEMS, "/scrub"), post(arrays::scrub_subsystem))
         .route(path::CONTROLLERS, get(arrays::controllers))
         .route(path::PORTS, get(arrays::ports))
         .route(path::REENUMERATE, post(arrays::reenumerate))

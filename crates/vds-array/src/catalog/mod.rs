@@ -128,17 +128,13 @@ impl Catalog {
         self.array
     }
 
-    /// This service's opening of the array, as in the superblocks.
-    pub(crate) fn instance(&self) -> [u8; 16] {
-        self.instance
-    }
-
     /// The state with everything that was committed so far, durable or not. Not to be held across an `await`.
     pub(crate) fn state(&self) -> Ref<'_, CatalogState> {
         self.state.borrow()
     }
 
     /// The last round written.
+    #[cfg(test)]
     pub(crate) fn round(&self) -> Round {
         self.log.borrow().round
     }
@@ -149,6 +145,7 @@ impl Catalog {
     }
 
     /// Bytes that a snapshot takes now, and that it may take.
+    #[cfg(test)]
     pub(crate) fn usage_bytes(&self) -> (u64, u64) {
         (self.state.borrow().encoded_bytes(), self.room.snapshot_bytes())
     }

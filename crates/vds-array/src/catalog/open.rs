@@ -97,6 +97,7 @@ impl Found {
 ///
 /// # Errors
 /// [`OpenError`]; nothing was written unless it is [`OpenError::Commit`].
+#[cfg(test)]
 pub(crate) async fn open(
     world: World,
     disks: Vec<Rc<dyn Disk>>,

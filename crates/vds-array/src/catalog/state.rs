@@ -9,6 +9,7 @@ use vds_format::{
 };
 use vds_model::OperationId;
 
+#[cfg(test)]
 mod invariants;
 mod size;
 

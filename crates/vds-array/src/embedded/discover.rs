@@ -251,7 +251,17 @@ impl Embedded {
 
     fn take_into_use(&self, opened: Opened, mut notes: Vec<String>) -> Rc<Array> {
         notes.extend(opening_notes(&opened));
-        let Opened { catalog, drives, damage, .. } = opened;
+        let Opened { catalog, drives, left_out, absent, returned, damage, .. } = opened;
+        let left_out = left_out.len();
+        tracing::info!(
+            array = %catalog.array(),
+            drives = drives.len(),
+            left_out,
+            ?absent,
+            ?returned,
+            damaged = damage.len(),
+            "array opened"
+        );
         Array::start(&self.shared, catalog, drives, notes, damage)
     }
 

@@ -32,6 +32,7 @@ mod plan;
 mod redundancy;
 mod resume;
 mod run;
+mod scrub;
 mod shared;
 #[cfg(test)]
 mod tests;

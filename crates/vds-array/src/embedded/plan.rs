@@ -36,6 +36,7 @@ impl Array {
             Request::FailDrive { drive } => self.prepare_fail_drive(*drive),
             Request::SetDriveSpare { drive, is_spare } => self.prepare_spare(*drive, *is_spare),
             Request::RemoveDrive { drive } => self.prepare_remove_drive(*drive),
+            Request::ScrubSubsystem { .. } => self.prepare_scrub(),
             Request::CreateSubsystem { .. }
             | Request::OpenSubsystem { .. }
             | Request::Refresh

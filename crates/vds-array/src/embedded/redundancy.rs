@@ -337,7 +337,7 @@ impl Array {
     }
 
     /// Waits until a LUN's log is recovered.
-    async fn until_recovered(&self, number: LunNo) -> Result<Entry, LayoutError> {
+    pub(super) async fn until_recovered(&self, number: LunNo) -> Result<Entry, LayoutError> {
         loop {
             let entry = self.entry(number).ok_or_else(|| not_found(format!("LUN {number}")))?;
             match entry.lun.readiness() {
@@ -461,7 +461,8 @@ fn deleted(id: LunId) -> Refusal {
     Refusal::new(HResult::VDS_E_OBJECT_DELETED, message)
 }
 
-fn walk_refusal(error: WalkError) -> Refusal {
+/// Why a walk failed, as a result.
+pub(super) fn walk_refusal(error: WalkError) -> Refusal {
     let result = match error {
         WalkError::NoSpace => HResult::VDS_E_NOT_ENOUGH_SPACE,
         WalkError::NoDrive => HResult::VDSX_E_NO_REPLACEMENT,

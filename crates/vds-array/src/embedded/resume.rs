@@ -51,7 +51,10 @@ impl Array {
             }
         };
         match (kind, request) {
-            (OperationKind::DeleteLun | OperationKind::ExtendLun, request) => {
+            (
+                OperationKind::DeleteLun | OperationKind::ExtendLun | OperationKind::Scrub,
+                request,
+            ) => {
                 self.spawn_work(driver, request, None);
             }
             (

@@ -155,6 +155,7 @@ impl Array {
             Request::FailDrive { drive } => self.fail_drive(&driver, drive).await,
             Request::AddDrive { drive, .. } => self.add_drive(&driver, &drive).await,
             Request::RemoveDrive { drive } => self.remove_drive(&driver, drive).await,
+            Request::ScrubSubsystem { .. } => self.scrub(&driver).await,
             request => self.transact(&driver, &request).await,
         }
     }

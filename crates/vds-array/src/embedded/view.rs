@@ -224,6 +224,13 @@ impl Array {
         if !drive.reason.is_empty() {
             notes.push(drive.reason.clone());
         }
+        let open = self.engine.drives.borrow().get(&drive.number).cloned();
+        if let Some(counters) = open.map(|open| open.counters()).filter(|it| it.errors() > 0) {
+            notes.push(format!(
+                "refused {} of {} reads, {} of {} writes since it was opened",
+                counters.read_errors, counters.reads, counters.write_errors, counters.writes
+            ));
+        }
         if !drive.retired_slabs.is_empty() {
             notes.push(format!(
                 "{} areas refused writes and are not used",

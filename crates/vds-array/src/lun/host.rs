@@ -83,7 +83,6 @@ pub(super) struct InFlight {
     pub(super) sequence: Sequence,
     pub(super) segment: Rc<Segment>,
     pub(super) row: u32,
-    rows: u32,
     submissions: Vec<Submission>,
     changes: Vec<Change>,
     outcome: Option<Result<(), DiskError>>,
@@ -276,7 +275,6 @@ impl Lun {
             sequence,
             segment: Rc::clone(&segment),
             row,
-            rows,
             submissions,
             changes,
             outcome: None,
@@ -359,13 +357,6 @@ impl Lun {
             self.unpin(&submission.pins);
             submission.answer.answer(Err(error.clone()));
         }
-    }
-}
-
-impl InFlight {
-    /// The row behind the batch.
-    pub(super) fn end_row(&self) -> u32 {
-        self.row + self.rows
     }
 }
 

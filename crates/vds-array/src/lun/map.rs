@@ -228,11 +228,6 @@ impl Map {
         self.dirty.len()
     }
 
-    /// Whether a page is to be written.
-    pub(crate) fn is_dirty(&self, level: u8, index: u64) -> bool {
-        self.dirty.contains(&(level, index))
-    }
-
     /// Takes the dirty pages, bottom-up: gives each to `write`, which returns its new form; parents learn of it. `write` gets
     /// level, index, entries and the place of the form before.
     pub(crate) fn take_dirty(

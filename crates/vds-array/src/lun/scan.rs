@@ -31,7 +31,6 @@ struct Window {
 /// A batch as it was found.
 pub(super) struct Found {
     pub(super) header: BatchHeader,
-    pub(super) checksum: u32,
     /// Each data block in order; `None` where no copy verifies.
     pub(super) blocks: Vec<FoundBlock>,
     /// Every live column holds header and data as it should.
@@ -66,7 +65,7 @@ impl Scanner {
 
     /// The batch that begins at `row`, if a valid header of this segment stands there.
     pub(super) async fn batch_at(&mut self, row: u32) -> Option<Found> {
-        let (header, checksum, wrong_headers) = self.header_at(row).await?;
+        let (header, wrong_headers) = self.header_at(row).await?;
         let mut complete = wrong_headers.is_empty();
         let mut positions =
             batch_positions(row, header.rows, self.segment.data_columns, self.segment.doubled);
@@ -79,11 +78,11 @@ impl Scanner {
             let place = Place::new(self.segment.number, column, row, self.segment.rows);
             blocks.push(FoundBlock { lun_block, checksum, place, data, wrong });
         }
-        Some(Found { header, checksum, blocks, complete, wrong_headers })
+        Some(Found { header, blocks, complete, wrong_headers })
     }
 
     /// The header at `row` from any copy, and which live copies do not have it.
-    async fn header_at(&mut self, row: u32) -> Option<(BatchHeader, u32, Vec<(DriveNo, u64)>)> {
+    async fn header_at(&mut self, row: u32) -> Option<(BatchHeader, Vec<(DriveNo, u64)>)> {
         let segment = Rc::clone(&self.segment);
         let mut places = vec![(0, row)];
         if segment.doubled {
@@ -102,20 +101,20 @@ impl Scanner {
                 let array = self.lun.engine.array;
                 let read = self.block(index, row).await;
                 let read = read.and_then(|block| BatchHeader::decode(block, array, here).ok());
-                match read.filter(|(header, _)| self.is_ours(header, first_row)) {
+                match read.map(|it| it.0).filter(|header| self.is_ours(header, first_row)) {
                     Some(header) => found = found.or(Some(header)),
                     None => wrong.push((drive.number, live.block(drive, row))),
                 }
             }
         }
-        let (header, checksum) = found?;
+        let header = found?;
         if self.reports {
             let what = DamagedThing::BatchHeader { lun: self.lun.number };
             for (drive, block) in &wrong {
                 self.lun.engine.report(*drive, *block, what, true);
             }
         }
-        Some((header, checksum, wrong))
+        Some((header, wrong))
     }
 
     fn is_ours(&self, header: &BatchHeader, row: u32) -> bool {

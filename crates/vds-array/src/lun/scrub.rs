@@ -14,6 +14,8 @@ use crate::engine::DamagedThing;
 /// What a scrub found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scrubbed {
+    /// Blocks read and verified, every copy counted.
+    pub(crate) checked: u64,
     /// Blocks and structures with a wrong copy.
     pub(crate) damaged: u64,
     /// Of those, the ones with no right copy left.
@@ -115,9 +117,7 @@ impl Lun {
     }
 
     async fn scrub_segment(self: &Rc<Self>, segment: &Rc<Segment>, scrubbed: &mut Scrubbed) {
-        let wrong_labels = self.scrub_labels(segment).await;
-        scrubbed.damaged += wrong_labels;
-        let renew = wrong_labels > 0;
+        let renew = self.scrub_labels(segment, scrubbed).await;
         if segment.stream == Stream::Map {
             self.scrub_map(segment, scrubbed).await;
             if renew {
@@ -133,17 +133,20 @@ impl Lun {
         }
     }
 
-    async fn scrub_labels(&self, segment: &Rc<Segment>) -> u64 {
-        let mut wrong = 0;
+    /// Whether a label is wrong.
+    async fn scrub_labels(&self, segment: &Rc<Segment>, scrubbed: &mut Scrubbed) -> bool {
+        let mut wrong = false;
         for column in &segment.columns {
             let Some(drive) = column.live() else { continue };
             let block = drive.slab_block(column.record.slab);
             let Ok(bytes) = drive.read(block, 1).await else { continue };
+            scrubbed.checked += 1;
             let label = Label::decode(bytes.block(0), self.engine.array, block);
             if !label.is_ok_and(|label| label.segment == segment.number) {
                 let what = DamagedThing::Label { lun: self.number };
                 self.engine.report(drive.number, block, what, true);
-                wrong += 1;
+                scrubbed.damaged += 1;
+                wrong = true;
             }
         }
         wrong
@@ -170,6 +173,7 @@ impl Lun {
             if !self.map.borrow().lies_at(page.level, page.index, place) {
                 continue;
             }
+            scrubbed.checked += live_copies(segment, 0);
             for (drive, block) in &wrong {
                 let what = DamagedThing::MapPage { lun: self.number };
                 self.engine.report(*drive, *block, what, true);
@@ -196,7 +200,10 @@ impl Lun {
                 continue;
             };
             row += found.header.rows;
-            let live = self.scrub_batch(&found, scrubbed).await;
+            let live = self.scrub_batch(segment, &found, scrubbed).await;
+            if live {
+                scrubbed.checked += live_copies(segment, 0);
+            }
             if live && !found.wrong_headers.is_empty() {
                 wrong_headers = true;
                 scrubbed.damaged += 1;
@@ -210,7 +217,12 @@ impl Lun {
     }
 
     /// Looks at the live blocks of a batch; whether it has any.
-    async fn scrub_batch(self: &Rc<Self>, found: &Found, scrubbed: &mut Scrubbed) -> bool {
+    async fn scrub_batch(
+        self: &Rc<Self>,
+        segment: &Segment,
+        found: &Found,
+        scrubbed: &mut Scrubbed,
+    ) -> bool {
         let mut any = false;
         for block in &found.blocks {
             let from = MapEntry { place: block.place, checksum: block.checksum };
@@ -221,6 +233,8 @@ impl Lun {
                 continue;
             }
             any = true;
+            let (column, _) = block.place.column_and_row(segment.rows);
+            scrubbed.checked += live_copies(segment, column);
             if block.wrong.is_empty() {
                 continue;
             }
@@ -243,4 +257,10 @@ impl Lun {
         }
         any
     }
+}
+
+/// How many copies of a data column can be read.
+fn live_copies(segment: &Segment, data_column: u32) -> u64 {
+    let of_it = segment.columns.iter().filter(|it| u32::from(it.record.data_column) == data_column);
+    of_it.filter(|it| it.live().is_some()).count() as u64
 }

@@ -96,6 +96,18 @@ pub(super) async fn open_subsystem(
     Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
 }
 
+/// POST `/v1/subsystems/{name}/scrub`.
+pub(super) async fn scrub_subsystem(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    let snapshot = app.registry.snapshot().await;
+    let found = snapshot.subsystem(&name)?;
+    let request = Request::ScrubSubsystem { subsystem: found.object.properties.id };
+    Ok(accepted(&app, &app.registry.start(asker, found.provider, request).await?))
+}
+
 /// GET `/v1/controllers`.
 pub(super) async fn controllers(
     State(app): Shared,

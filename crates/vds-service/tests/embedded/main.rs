@@ -207,3 +207,42 @@ async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
     }
     service.shutdown().await;
 }
+
+/// A scrub finds what rotted on a drive, mends it and says so, through every layer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scrub_mends_what_rotted_and_lists_it() {
+    use std::os::unix::fs::FileExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let service = start(directory.path()).await;
+    let (made, _) = make(&service).await;
+    let rest = http::Client::new(service.socket().unwrap());
+    let path = format!("/v1/subsystems/{}/scrub", made.subsystem.name);
+    let scrub = async || {
+        let ended = rest.wait(&rest.post(&path, &serde_json::Value::Null).await).await;
+        assert_eq!(ended["kind"], "scrub", "{ended}");
+        assert_eq!((&ended["state"], &ended["percent"]), (&"succeeded".into(), &100.into()));
+        let report = &ended["output"]["report"];
+        let count = |field: &str| report[field].as_u64().unwrap();
+        (count("checked_blocks"), count("repaired_blocks"), count("lost_blocks"))
+    };
+    let (checked, repaired, lost) = scrub().await;
+    assert!(checked > 0);
+    assert_eq!((repaired, lost), (0, 0));
+    let drive = &made.drives[1];
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(&drive.path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 130).unwrap();
+    file.write_all_at(&[byte[0] ^ 4], 130).unwrap();
+    let (_, repaired, lost) = scrub().await;
+    assert_eq!((repaired, lost), (1, 0));
+    let damage = rest.get("/v1/damage").await.body["items"].clone();
+    assert_eq!(damage.as_array().map(Vec::len), Some(1), "{damage}");
+    assert_eq!(damage[0]["structure"], "superblock", "{damage}");
+    assert_eq!(damage[0]["drive_name"], drive.name, "{damage}");
+    assert_eq!(damage[0]["offset_bytes"], 0, "{damage}");
+    assert_eq!(damage[0]["outcome"], "repaired", "{damage}");
+    let mut mended = [0];
+    file.read_exact_at(&mut mended, 130).unwrap();
+    assert_eq!(mended, byte, "the name of the array is written anew");
+    service.shutdown().await;
+}

@@ -36,6 +36,13 @@ pub(crate) enum SubsystemVerb {
         #[arg(long)]
         wipe: bool,
     },
+    /// Read and verify everything on an array, and mend what another copy has
+    #[command(after_help = "Example:\n  vds subsystem scrub main --no-wait\n\n\
+        What was found is listed by `vds damage`.")]
+    Scrub {
+        /// Name or id; may be left out where there is only one
+        subsystem: Option<String>,
+    },
     /// Open an array that does not open by itself because drives are missing
     #[command(after_help = "Example:\n  vds subsystem open main --without d2\n\n\
         Drives left out are expelled: they come back as empty ones.")]

@@ -30,6 +30,7 @@ pub(super) async fn subsystem(context: &Context, verb: SubsystemVerb) -> Result<
         SubsystemVerb::Create { name, drives, wipe } => {
             create_subsystem(context, name, &drives, wipe).await
         }
+        SubsystemVerb::Scrub { subsystem } => scrub(context, subsystem.as_deref()).await,
         SubsystemVerb::Open { subsystem, without } => {
             let found = context.client.subsystem(&subsystem).await?;
             let what = format!(
@@ -73,6 +74,26 @@ async fn create_subsystem(
                 size(made.raw_bytes)
             ))?;
             hint("Make a LUN with `vds lun create`, let hosts in with `vds portal add`.");
+            Ok(())
+        })
+        .await
+}
+
+async fn scrub(context: &Context, name: Option<&str>) -> Result<(), Failure> {
+    let found = context.subsystem(name).await?;
+    let pending = context.client.scrub_subsystem(&found.id).await?;
+    context
+        .finish(pending, async |operation| {
+            let Some(report) = operation.output.and_then(|output| output.report) else {
+                return output::line(&format!("array {} is scrubbed", found.name));
+            };
+            output::line(&format!(
+                "array {} is scrubbed: {} blocks verified, {} repaired, {} lost",
+                found.name, report.checked_blocks, report.repaired_blocks, report.lost_blocks
+            ))?;
+            if report.repaired_blocks + report.lost_blocks > 0 {
+                hint("`vds damage` tells what was found, and where.");
+            }
             Ok(())
         })
         .await

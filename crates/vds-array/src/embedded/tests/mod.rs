@@ -9,4 +9,5 @@ mod creation;
 mod fault;
 mod redundancy;
 mod return_codes;
+mod scrub;
 mod stage;

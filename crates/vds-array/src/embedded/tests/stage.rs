@@ -132,6 +132,7 @@ pub(super) fn cases() -> Vec<Case> {
             prepare: lose_d1,
             ..case("recover LUN", |stage| Request::RecoverLun { lun: stage.lun })
         },
+        case("scrub", |stage| Request::ScrubSubsystem { subsystem: stage.array }),
         case("set mask", |stage| Request::SetLunMask {
             lun: stage.lun,
             unmasking_list: UnmaskingList::Nobody,
