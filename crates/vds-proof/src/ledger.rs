@@ -264,6 +264,13 @@ impl Ledger {
         self.apply_to_lun(request);
     }
 
+    /// A copy was begun and is not taken away: it alone holds a part of the LUN.
+    pub(crate) fn plex_stays(&mut self, lun: Option<LunId>) {
+        if let Some(lun) = lun.and_then(|id| self.luns.get_mut(&id)) {
+            lun.copies += 1;
+        }
+    }
+
     fn apply_to_lun(&mut self, request: &Request) {
         let Some(ObjectRef::Lun(id)) = request.subject() else { return };
         let Some(lun) = self.luns.get_mut(&id) else { return };

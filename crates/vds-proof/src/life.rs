@@ -450,6 +450,9 @@ impl Life {
             if let End::Succeeded { output, .. } = end {
                 ledger.apply(&asked, *output, &view, proof.seed);
             }
+            if asked.kind() == OperationKind::AddPlex && leaves_plex(end) {
+                ledger.plex_stays(asked.lun);
+            }
             ledger.note_drives(&view);
         }
         judge::end(self, &asked, end);
@@ -628,3 +631,9 @@ pub(crate) const NEVER: [HResult; 4] = [
     HResult::VDSX_E_TRANSACTION_TOO_LARGE,
     HResult::VDSX_E_ARRAY_FROZEN,
 ];
+
+/// Whether the end of an operation says that the copy it began is still there.
+fn leaves_plex(end: &End) -> bool {
+    let (End::Failed(error) | End::Cancelled(error)) = end else { return false };
+    error.hint.as_ref().is_some_and(|hint| hint.contains("unfinished copy stays"))
+}

@@ -297,7 +297,11 @@ impl Catalog {
             return;
         }
         tracing::warn!(drive = %number, %error, "a member is lost");
-        self.freeze_if_too_few();
+        // While the array is opened the others may still be getting their first snapshot.
+        let verdict = self.members.borrow().verdict_at_best();
+        if let Some(reason) = verdict {
+            self.freeze(reason);
+        }
         self.expel_failed(vec![number]);
     }
 

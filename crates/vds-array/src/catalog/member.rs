@@ -221,9 +221,20 @@ impl Members {
         self.failed.get(&drive).cloned()
     }
 
-    /// Why the array must freeze, if too few members are left.
+    /// Why the array must freeze, if too few members have what was written last.
     pub(super) fn verdict(&self) -> Option<FreezeReason> {
-        if may_go_on(&self.active, self.left(), self.settled) {
+        self.verdict_with(self.left())
+    }
+
+    /// Why the array must freeze, if too few members are left even when those that are being brought up to date count.
+    pub(super) fn verdict_at_best(&self) -> Option<FreezeReason> {
+        let stays =
+            |drive: &&DriveNo| self.open.contains_key(*drive) && !self.failed.contains_key(*drive);
+        self.verdict_with(self.holders().iter().filter(stays).count())
+    }
+
+    fn verdict_with(&self, left: usize) -> Option<FreezeReason> {
+        if may_go_on(&self.active, left, self.settled) {
             return None;
         }
         let members: Vec<DriveNo> = self.holders().into_iter().collect();

@@ -2,20 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use vds_format::{
-    ColumnState, DriveNo, DriveRecord, DriveState, LunNo, LunRecord, PlexState, Stream,
-};
+use vds_format::{ColumnState, DriveNo, DriveRecord, DriveState, LunRecord, PlexState, Stream};
 use vds_model::{DriveStatus, Health, LunStatus, PlexStatus, TransitionState};
 
 use super::array::{Array, Entry};
-use crate::DamagedThing;
 use crate::lun::Readiness;
 
 /// What is asked of the whole array once, for all LUNs.
 pub(super) struct Survey {
     live: BTreeSet<DriveNo>,
-    /// LUNs of which something could not be read from a copy and not be repaired.
-    damaged: BTreeSet<LunNo>,
 }
 
 /// What can be told of a LUN at one moment.
@@ -33,15 +28,7 @@ pub(super) struct Condition {
 impl Array {
     /// The array as a whole, now.
     pub(super) fn survey(&self) -> Survey {
-        let damage = self.engine.damage();
-        let damaged =
-            damage.iter().filter(|found| !found.repaired).filter_map(|found| match found.what {
-                DamagedThing::BatchHeader { lun }
-                | DamagedThing::Data { lun, .. }
-                | DamagedThing::MapPage { lun } => Some(lun),
-                _ => None,
-            });
-        Survey { live: self.engine.live_drives().into_iter().collect(), damaged: damaged.collect() }
+        Survey { live: self.engine.live_drives().into_iter().collect() }
     }
 
     /// How a LUN is.
@@ -51,7 +38,7 @@ impl Array {
         lun: &LunRecord,
         entry: Option<&Entry>,
     ) -> Condition {
-        let Survey { live, damaged } = survey;
+        let Survey { live } = survey;
         let mut lacking: BTreeSet<u8> = lun
             .plexes
             .iter()
@@ -69,7 +56,7 @@ impl Array {
             Readiness::Recovering => LunStatus::NotReady,
             Readiness::Ready | Readiness::Gone | Readiness::Failed => LunStatus::Online,
         };
-        let has_errors = damaged.contains(&lun.number);
+        let has_errors = entry.is_some_and(|entry| entry.lun.has_unreadable());
         let is_single = lun.plexes.len() == 1;
         let health = match (lacking.is_empty(), has_errors) {
             _ if status == LunStatus::Failed => Health::Failed,

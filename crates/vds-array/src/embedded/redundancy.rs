@@ -11,7 +11,9 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use vds_format::{DriveNo, LunNo, LunRecord, PlexRecord, PlexState, Record};
 use vds_model::{Change, DriveId, HResult, LunId, LunType, PlexId};
-use vds_operation::{End, ObjectRef, OperationDriver, Output, OutputType, ProgressUpdate, Signal};
+use vds_operation::{
+    End, ObjectRef, OperationDriver, OperationError, Output, OutputType, ProgressUpdate, Signal,
+};
 use vds_provider::{Plan, PlannedDrive, Refusal};
 
 use super::array::{Array, Entry};
@@ -241,7 +243,7 @@ impl Array {
             Err(_) => {
                 drop(prepared);
                 tracing::warn!(lun = %lun.number, "the unfinished copy stays: it holds what no other has");
-                self.end(driver, end, events).await;
+                self.end(driver, with_plex_kept(end), events).await;
             }
         }
     }
@@ -443,6 +445,20 @@ impl Array {
         }
         driver.waits_for(None);
         signal
+    }
+}
+
+/// The end of an operation whose unfinished plex could not be taken away.
+fn with_plex_kept(end: End) -> End {
+    let tell = |error: OperationError| {
+        error.with_hint(
+            "The unfinished copy stays, for it alone holds a part of the LUN: recover the LUN, then remove the copy.",
+        )
+    };
+    match end {
+        End::Failed(error) => End::Failed(tell(error)),
+        End::Cancelled(error) => End::Cancelled(tell(error)),
+        End::Succeeded { .. } => end,
     }
 }
 

@@ -105,6 +105,11 @@ impl Lun {
     /// Makes a checkpoint of everything that is acknowledged now.
     pub(crate) async fn checkpoint(self: &Rc<Self>) -> Result<(), CheckpointError> {
         let _turn = self.checkpoint_turn.take().await;
+        self.checkpoint_in_turn().await
+    }
+
+    /// The same, for whoever holds the turn.
+    pub(super) async fn checkpoint_in_turn(self: &Rc<Self>) -> Result<(), CheckpointError> {
         for _ in 0..ATTEMPTS_MAX {
             if self.readiness() == Readiness::Gone || self.engine.catalog.frozen().is_some() {
                 return Err(CheckpointError::Unavailable);

@@ -97,17 +97,37 @@ impl Lun {
         if self.host_room() >= self.low_water() || self.segments.borrow().len() < before {
             return true;
         }
+        let gained = match self.clean_victims().await {
+            Ok(0) => self.clean_on_loan().await,
+            Ok(_) => self.checkpoint().await.is_ok(),
+            Err(_) => false,
+        };
+        self.until_released().await;
+        gained
+    }
+
+    /// Moves what is live out of the emptiest segments; how many were emptied before there was no slab left to move to.
+    async fn clean_victims(self: &Rc<Self>) -> Result<usize, MoveError> {
         let mut cleaned = 0;
         for victim in self.victims() {
             match self.clean_segment(&victim).await {
                 Ok(()) => cleaned += 1,
                 Err(MoveError::Full) => break,
-                Err(MoveError::Unavailable) => return false,
+                Err(error) => return Err(error),
             }
         }
-        let moved = self.checkpoint().await.is_ok();
-        self.until_released().await;
-        moved && cleaned > 0
+        Ok(cleaned)
+    }
+
+    /// Cleans when crashes have left so many half-filled segments that the cleaner's own part is used up: into a slab of the
+    /// map's part. No checkpoint comes between, so that a crash leaves either what was before or a slab gained.
+    async fn clean_on_loan(self: &Rc<Self>) -> bool {
+        let _turn = self.checkpoint_turn.take().await;
+        self.lends_to_moves.set(true);
+        let cleaned = self.clean_victims().await;
+        self.lends_to_moves.set(false);
+        let counts = self.checkpoint_in_turn().await.is_ok();
+        counts && cleaned.is_ok_and(|cleaned| cleaned > 0)
     }
 
     /// Moves what is live out of the emptiest segment, without the checkpoint that would make it count.

@@ -24,6 +24,7 @@ mod segment;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod walk;
 
 use std::cell::{Cell, RefCell};
@@ -44,6 +45,7 @@ use order::Order;
 use ranges::RangeLocks;
 pub(crate) use segment::Segment;
 pub(crate) use serve::LunHandle;
+use unreadable::Unreadable;
 
 pub(crate) use walk::{WalkError, WalkProgress};
 
@@ -89,11 +91,14 @@ pub(crate) struct Lun {
     checkpoint_turn: Rc<Turn>,
     switch_turn: Rc<Turn>,
     clean_turn: Rc<Turn>,
+    /// Moves may take of the map's part of the share, all but one slab.
+    lends_to_moves: Cell<bool>,
     /// The last checkpoint.
     checkpoint: Cell<CheckpointRecord>,
     last_activity_ns: Cell<u64>,
     /// Flips found and repaired wait here for the repairer.
     repairs: RefCell<BTreeSet<u64>>,
+    unreadable: RefCell<Unreadable>,
     /// Host writes and flushes since the open: write-back without flush is worth a warning.
     writes: Cell<u64>,
     flushes: Cell<u64>,
@@ -168,9 +173,11 @@ impl Lun {
             checkpoint_turn: Rc::default(),
             switch_turn: Rc::default(),
             clean_turn: Rc::default(),
+            lends_to_moves: Cell::new(false),
             checkpoint: Cell::new(checkpoint),
             last_activity_ns: Cell::new(engine.world.clock.now().0),
             repairs: RefCell::default(),
+            unreadable: RefCell::default(),
             writes: Cell::new(0),
             flushes: Cell::new(0),
         };
@@ -191,6 +198,11 @@ impl Lun {
             self.map.borrow_mut().grow(layout::map_levels(blocks));
         }
         self.changed.notify();
+    }
+
+    /// Whether something was found that no copy holds, and was not written anew since.
+    pub(crate) fn has_unreadable(&self) -> bool {
+        !self.unreadable.borrow().is_empty()
     }
 
     /// Whether it can be used.
@@ -349,9 +361,11 @@ impl Lun {
                     live.remove(before.place);
                 }
                 live.add(entry.place);
+                self.unreadable.borrow_mut().forget_blocks(lun_block, lun_block + 1);
             }
             Change::Unmap { lun_block, blocks } => {
                 let end = lun_block + u64::from(blocks);
+                self.unreadable.borrow_mut().forget_blocks(lun_block, end);
                 let mut block = lun_block;
                 while block < end {
                     let leaf = map::leaf_of(block);

@@ -222,6 +222,7 @@ impl Lun {
         let total: u64 = drives.iter().map(|drive| space.available_to(self.number, *drive)).sum();
         match stream {
             Stream::Map => total,
+            Stream::Moves if self.lends_to_moves.get() => total.saturating_sub(1),
             Stream::Moves => total.saturating_sub(self.map_share_left(record, drives)),
             Stream::Host => {
                 total.saturating_sub(self.map_share_left(record, drives) + self.moves_share_left())

@@ -171,12 +171,18 @@ impl Lun {
         let what = DamagedThing::Data { lun: self.number, lun_block };
         match self.read_verified(segment, entry.place, what, matches).await {
             Some((buffer, damaged)) => {
+                self.unreadable.borrow_mut().forget_blocks(lun_block, lun_block + 1);
                 if damaged {
                     self.ask_for_repair(lun_block);
                 }
                 Ok(buffer)
             }
-            None => Err(LunIoError::Medium { offset_bytes: lun_block * BLOCK }),
+            None => {
+                if self.map.borrow().lookup(lun_block) == entry {
+                    self.unreadable.borrow_mut().add_block(lun_block);
+                }
+                Err(LunIoError::Medium { offset_bytes: lun_block * BLOCK })
+            }
         }
     }
 
@@ -244,7 +250,11 @@ impl Lun {
         let decode = |block: &[u8]| self.decode_page(block, wanted);
         let what = DamagedThing::MapPage { lun: self.number };
         let read = self.read_verified(&segment, place, what, |block| decode(block).is_ok()).await;
-        let Some((buffer, damaged)) = read else { return Err(Self::unreadable_page(wanted)) };
+        let Some((buffer, damaged)) = read else {
+            self.unreadable.borrow_mut().add_page(wanted.level, wanted.index);
+            return Err(Self::unreadable_page(wanted));
+        };
+        self.unreadable.borrow_mut().forget_page(wanted.level, wanted.index);
         let page = decode(buffer.block(0)).map_err(|_| Self::unreadable_page(wanted))?;
         let mut map = self.map.borrow_mut();
         let before = map.page_count();

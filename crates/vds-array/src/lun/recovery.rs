@@ -18,7 +18,7 @@ use super::checkpoint::CheckpointError;
 use super::host::{Change, Content, Full, Host};
 use super::map::leaf_of;
 use super::moves::{Move, MoveError};
-use super::scan::Scanner;
+use super::scan::{FoundBlock, Scanner};
 use super::{Lun, Readiness, Segment};
 use crate::engine::DamagedThing;
 
@@ -49,6 +49,12 @@ struct Logged {
     verified: bool,
     complete: bool,
     places: Vec<(u64, MapEntry)>,
+    /// Those that no copy holds.
+    lost: Vec<(u64, MapEntry)>,
+}
+
+fn entry_of(block: &FoundBlock) -> (u64, MapEntry) {
+    (block.lun_block, MapEntry { place: block.place, checksum: block.checksum })
 }
 
 /// The part of a segment that replay looks at.
@@ -187,11 +193,8 @@ impl Lun {
             let logged = Logged {
                 verified: found.is_verified(),
                 complete: found.complete,
-                places: found
-                    .blocks
-                    .iter()
-                    .map(|b| (b.lun_block, MapEntry { place: b.place, checksum: b.checksum }))
-                    .collect(),
+                places: found.blocks.iter().map(entry_of).collect(),
+                lost: found.blocks.iter().filter(|it| it.data.is_none()).map(entry_of).collect(),
                 header: found.header,
                 segment: Rc::clone(&stretch.segment),
             };
@@ -226,9 +229,6 @@ impl Lun {
     }
 
     async fn replay_batch(self: &Rc<Self>, batch: &Logged) -> Result<(), RecoveryError> {
-        if !batch.verified {
-            self.report_damaged(batch);
-        }
         let mut places = batch.places.iter();
         for entry in &batch.header.entries {
             let change = match *entry {
@@ -256,12 +256,14 @@ impl Lun {
             self.apply(change);
             self.unpin(&pins);
         }
+        self.report_damaged(batch);
         Ok(())
     }
 
     /// A durable batch with blocks that no copy holds: they are unreadable from now on, and said so.
     fn report_damaged(&self, batch: &Logged) {
-        for (lun_block, entry) in &batch.places {
+        for (lun_block, entry) in &batch.lost {
+            self.unreadable.borrow_mut().add_block(*lun_block);
             let (column, row) = entry.place.column_and_row(batch.segment.rows);
             let copy =
                 batch.segment.columns.iter().find(|c| u32::from(c.record.data_column) == column);

@@ -245,6 +245,7 @@ impl Lun {
             }
             let Some(data) = block.data.clone() else {
                 scrubbed.lost += 1;
+                self.unreadable.borrow_mut().add_block(block.lun_block);
                 continue;
             };
             if !self.map.borrow().has_leaf(leaf) {
