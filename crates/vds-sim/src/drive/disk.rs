@@ -48,7 +48,11 @@ impl Disk for SimDisk {
         Box::pin(answer)
     }
 
+    /// Hangs with the drive: where requests hang, so does the question whether it is there.
     fn check_present(&self) -> LocalFuture<Done> {
+        if let Some(answer) = self.inner.hang_with_the_rest() {
+            return answer;
+        }
         let result = self.presence();
         self.shelf.after_a_tick(move || result)
     }

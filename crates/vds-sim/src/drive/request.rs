@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use vds_io::{BLOCK_BYTES, Buffer, DiskError, DiskErrorKind};
+use vds_io::{BLOCK_BYTES, Buffer, DiskError, DiskErrorKind, LocalFuture};
 
 use super::control::{Counters, DriveSpec};
 use super::fault::{Effect, Faults, IoKind, IoRecord};
@@ -14,7 +14,7 @@ use super::media::{Media, Page, Survival, WHOLE, page_of};
 use super::source::CutPoint;
 use super::timing::Timing;
 use crate::chance::Chance;
-use crate::event::{AnswerSender, Event};
+use crate::event::{AnswerSender, Event, answer};
 use crate::executor::{Core, CrashMode};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -121,6 +121,8 @@ pub(crate) struct State {
     in_flight: BTreeMap<u64, InFlight>,
     /// Requests that hang, by id, with the time they would have taken.
     hung: BTreeMap<u64, u64>,
+    /// Who asked meanwhile whether the drive is there.
+    hung_questions: Vec<AnswerSender<Done>>,
     pub(crate) present: bool,
     /// Changes when the drive leaves: handles opened before lead nowhere from then on.
     pub(crate) incarnation: u64,
@@ -146,6 +148,7 @@ impl Inner {
             counters: Counters::default(),
             in_flight: BTreeMap::new(),
             hung: BTreeMap::new(),
+            hung_questions: Vec::new(),
             present: true,
             incarnation: 0,
             holder: None,
@@ -230,39 +233,62 @@ impl Inner {
 
     /// Lets hung requests go on, each as if issued now.
     pub(crate) fn release(self: &Rc<Self>) {
-        let hung = std::mem::take(&mut self.state.borrow_mut().hung);
+        let (hung, questions) = {
+            let mut state = self.state.borrow_mut();
+            (std::mem::take(&mut state.hung), std::mem::take(&mut state.hung_questions))
+        };
+        for question in questions {
+            question.send(Ok(()));
+        }
         for (id, took_ns) in hung {
             self.shared.core.request_began();
             self.schedule(id, self.shared.core.now_ns() + took_ns);
         }
     }
 
+    /// An answer that comes with the release, if requests hang now.
+    pub(crate) fn hang_with_the_rest(&self) -> Option<LocalFuture<Done>> {
+        let mut state = self.state.borrow_mut();
+        if state.hung.is_empty() {
+            return None;
+        }
+        let (sender, answer) = answer();
+        state.hung_questions.push(sender);
+        Some(Box::pin(answer))
+    }
+
     /// The drive leaves: whatever is in flight lands wholly, partly or not, and is answered with `Gone`.
     pub(crate) fn vanish(&self) {
-        let requests = {
+        let (requests, questions) = {
             let mut state = self.state.borrow_mut();
             state.present = false;
             state.incarnation += 1;
             state.holder = None;
-            state.take_in_flight(&self.chance)
+            let questions = std::mem::take(&mut state.hung_questions);
+            (state.take_in_flight(&self.chance), questions)
         };
+        let gone = || Err(DiskError::new(DiskErrorKind::Gone, "the drive was pulled"));
         for request in requests {
-            request.op.answer(Err(DiskError::new(DiskErrorKind::Gone, "the drive was pulled")));
+            request.op.answer(gone());
+        }
+        for question in questions {
+            question.send(gone());
         }
     }
 
     pub(crate) fn crashed(&self, mode: CrashMode) {
-        let requests = {
+        let ended = {
             let mut state = self.state.borrow_mut();
             state.holder = None;
             state.timing.reset();
+            let questions = std::mem::take(&mut state.hung_questions);
             let requests = state.take_in_flight(&self.chance);
             if mode == CrashMode::PowerCut {
                 state.media.lose_cache(Survival::draw(&self.chance), &self.chance);
             }
-            requests
+            (requests, questions)
         };
-        drop(requests);
+        drop(ended);
     }
 }
 

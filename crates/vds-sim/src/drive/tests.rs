@@ -161,8 +161,12 @@ fn a_hanging_request_waits_for_its_release() {
     let ended = bench.sim.run_within(Duration::from_secs(9), &mut written);
     assert_eq!(ended, Err(Stopped::Stuck(vec![])));
     assert_eq!(bench.drive.hung(), 1);
+    let mut present = bench.disk.check_present();
+    let ended = bench.sim.run_within(Duration::from_secs(9), &mut present);
+    assert_eq!(ended.err(), Some(Stopped::Stuck(vec![])));
     bench.drive.release();
     assert_eq!(bench.sim.run_until(&mut written).unwrap(), Ok(()));
+    assert_eq!(bench.sim.run_until(&mut present).unwrap(), Ok(()));
     assert_eq!(bench.read(3), Ok(7));
 }
 

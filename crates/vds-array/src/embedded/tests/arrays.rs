@@ -214,7 +214,13 @@ fn half_of_the_drives_open_only_when_told() {
 
 #[test]
 fn too_many_lost_drives_freeze_the_array() {
-    let (bench, embedded, array) = Bench::with_array(48, 4);
+    for seed in 48..64 {
+        check_frozen(seed);
+    }
+}
+
+fn check_frozen(seed: u64) {
+    let (bench, embedded, array) = Bench::with_array(seed, 4);
     let lun = bench.make_lun(&embedded, create(array, LunType::Mirror, MIB));
     for drive in [1, 2, 3] {
         bench.disks.drive(&path(drive)).vanish();
@@ -228,7 +234,10 @@ fn too_many_lost_drives_freeze_the_array() {
         bench.disks.drive(&path(drive)).come_back();
     }
     let embedded = bench.start();
-    assert_eq!(status(&embedded, array), (SubsystemStatus::Online, Health::Healthy));
+    let (now, health) = status(&embedded, array);
+    assert_eq!(now, SubsystemStatus::Online);
+    // Whether the first loss was written to the drive that was left, before the others were noticed, is chance.
+    assert!(matches!(health, Health::Healthy | Health::Degraded), "{health:?}");
     assert!(matches!(bench.run(&embedded, Request::DeleteLun { lun }), Outcome::Done(_)));
 }
 
