@@ -189,7 +189,7 @@ impl Array {
     }
 
     /// The plex that this operation began before the service stopped.
-    fn building_plex(&self, driver: &OperationDriver, id: LunId) -> Option<PlexId> {
+    pub(super) fn building_plex(&self, driver: &OperationDriver, id: LunId) -> Option<PlexId> {
         let cursor: [u8; 16] = driver.record().cursor.try_into().ok()?;
         let plex = PlexId::from_bytes(cursor);
         let lun = self.lun_record(id).ok()?;
@@ -220,7 +220,12 @@ impl Array {
 
     /// Takes an unfinished plex away together with the operation's end. Where it holds what no other copy has, it stays
     /// until the LUN is recovered.
-    async fn drop_plex(self: &Rc<Self>, driver: &OperationDriver, plex: PlexId, end: End) {
+    pub(super) async fn drop_plex(
+        self: &Rc<Self>,
+        driver: &OperationDriver,
+        plex: PlexId,
+        end: End,
+    ) {
         let Ok((lun, copy)) = self.plex_record(plex) else {
             return self.end(driver, end, Vec::new()).await;
         };

@@ -143,7 +143,7 @@ impl Array {
     async fn work(self: &Rc<Self>, driver: Rc<OperationDriver>, request: Request) {
         driver.start(self.shared.unix_ms());
         match self.until_go(&driver).await {
-            Signal::Cancel => return self.end(&driver, End::cancelled(), Vec::new()).await,
+            Signal::Cancel => return self.cancel_before_work(&driver, &request).await,
             // The array is being closed: it goes on when it is opened again.
             Signal::Hold => return,
             Signal::Go => {}
@@ -157,6 +157,18 @@ impl Array {
             Request::RemoveDrive { drive } => self.remove_drive(&driver, drive).await,
             Request::ScrubSubsystem { .. } => self.scrub(&driver).await,
             request => self.transact(&driver, &request).await,
+        }
+    }
+
+    /// Ends an operation that was cancelled before its work began, or went on: what an earlier life of it left goes too.
+    async fn cancel_before_work(self: &Rc<Self>, driver: &OperationDriver, request: &Request) {
+        let begun = match request {
+            Request::AddPlex { lun, .. } => self.building_plex(driver, *lun),
+            _ => None,
+        };
+        match begun {
+            Some(plex) => self.drop_plex(driver, plex, End::cancelled()).await,
+            None => self.end(driver, End::cancelled(), Vec::new()).await,
         }
     }
 

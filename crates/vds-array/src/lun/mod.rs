@@ -35,6 +35,7 @@ use vds_format::{CheckpointRecord, LunNo, LunRecord, MapEntry, Place, SegmentNo,
 use vds_io::{LunIoError, LunShape};
 use vds_model::LunId;
 
+use crate::catalog::CatalogState;
 use crate::engine::Engine;
 use crate::layout;
 use crate::signal::{Signal, Turn};
@@ -112,6 +113,11 @@ pub(crate) struct LiveCounts {
 }
 
 impl LiveCounts {
+    fn of_catalog(state: &CatalogState, lun: LunNo) -> Self {
+        let counts = state.segments_of(lun).map(|segment| (segment.number, segment.live));
+        Self { counts: counts.collect(), changed: BTreeSet::new() }
+    }
+
     fn add(&mut self, place: Place) {
         *self.counts.entry(place.segment()).or_default() += 1;
         self.changed.insert(place.segment());
@@ -134,6 +140,15 @@ impl LiveCounts {
     }
 }
 
+/// The map as a checkpoint has it, nothing of it in memory.
+fn map_at(checkpoint: &CheckpointRecord, record: &LunRecord) -> Map {
+    let levels = checkpoint.levels.max(1);
+    let root = MapEntry { place: checkpoint.root, checksum: checkpoint.root_checksum };
+    let mut map = Map::new(levels, root, checkpoint.mapped_blocks);
+    map.grow(layout::map_levels(record.size_bytes.div_ceil(vds_format::BLOCK_BYTES as u64)));
+    map
+}
+
 impl Lun {
     /// A LUN as the catalog has it, its log not yet recovered.
     pub(crate) fn new(engine: &Rc<Engine>, number: LunNo) -> Rc<Self> {
@@ -141,16 +156,12 @@ impl Lun {
         let record = &state.luns[&number];
         let checkpoint =
             state.checkpoints.get(&number).copied().unwrap_or_else(|| first_checkpoint(number));
-        let mut live = LiveCounts::default();
-        let mut segments = BTreeMap::new();
-        for segment in state.segments_of(number) {
-            live.counts.insert(segment.number, segment.live);
-            segments.insert(segment.number, Segment::new(engine, segment));
-        }
-        let levels = checkpoint.levels.max(1);
-        let root = MapEntry { place: checkpoint.root, checksum: checkpoint.root_checksum };
-        let mut map = Map::new(levels, root, checkpoint.mapped_blocks);
-        map.grow(layout::map_levels(record.size_bytes.div_ceil(vds_format::BLOCK_BYTES as u64)));
+        let segments = state
+            .segments_of(number)
+            .map(|segment| (segment.number, Segment::new(engine, segment)))
+            .collect();
+        let live = LiveCounts::of_catalog(&state, number);
+        let map = map_at(&checkpoint, record);
         let lun = Self {
             engine: Rc::clone(engine),
             number,
@@ -182,6 +193,18 @@ impl Lun {
             flushes: Cell::new(0),
         };
         Rc::new(lun)
+    }
+
+    /// Forgets what an attempt at recovery made of the checkpoint.
+    fn go_back_to_checkpoint(&self) {
+        let state = self.engine.catalog.state();
+        let Some(record) = state.luns.get(&self.number) else { return };
+        let pages = self.map.borrow().page_count();
+        self.engine.map_pages.set(self.engine.map_pages.get().saturating_sub(pages));
+        *self.map.borrow_mut() = map_at(&self.checkpoint.get(), record);
+        *self.live.borrow_mut() = LiveCounts::of_catalog(&state, self.number);
+        self.moves.borrow_mut().start_over();
+        *self.map_log.borrow_mut() = checkpoint::MapLog::default();
     }
 
     /// The LUN as the catalog has it now.

@@ -39,6 +39,12 @@ impl Moves {
         self.current.as_ref().map(|(segment, _)| Rc::clone(segment))
     }
 
+    /// Forgets what was open; whose turn it is stays.
+    pub(super) fn start_over(&mut self) {
+        self.current = None;
+        self.full.clear();
+    }
+
     /// Takes no more batches into the open segment.
     pub(super) fn finish(&mut self) {
         if let Some((segment, _)) = self.current.take() {

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use vds_format::{
     BatchEntry, BatchHeader, MapEntry, Record, SegmentNo, SegmentRecord, SegmentState, Sequence,
@@ -34,6 +35,9 @@ pub(crate) enum RecoveryError {
     /// The array froze.
     #[error("the array's catalog takes no changes")]
     Frozen,
+    /// The only good copy of a block was lost after it was read.
+    #[error("a drive left that alone held a part of the log")]
+    SourceLost,
     /// A block that lies on too few columns was not placed anew.
     #[error("what a crash left on too few drives could not be placed anew: {0}")]
     Move(MoveError),
@@ -41,6 +45,10 @@ pub(crate) enum RecoveryError {
     #[error("no checkpoint of the recovered log: {0}")]
     Checkpoint(CheckpointError),
 }
+
+/// How often recovery is tried, and after what pause.
+const ATTEMPTS_MAX: u32 = 4;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// A batch found in the log.
 struct Logged {
@@ -66,9 +74,19 @@ struct Stretch {
 }
 
 impl Lun {
-    /// Recovers the log and makes the LUN ready, or failed.
+    /// Recovers the log and makes the LUN ready, or failed. What drives spoiled that left meanwhile is tried again.
     pub(crate) async fn recover(self: &Rc<Self>) -> Result<(), RecoveryError> {
-        let result = self.recover_log().await;
+        let mut result = self.recover_log().await;
+        for _ in 1..ATTEMPTS_MAX {
+            match &result {
+                Ok(()) | Err(RecoveryError::DrivesMissing) => break,
+                Err(error) => {
+                    tracing::warn!(lun = %self.number, %error, "the log's recovery is tried again");
+                }
+            }
+            self.engine.world.clock.sleep(ATTEMPT_PAUSE).await;
+            result = self.recover_log().await;
+        }
         match &result {
             Ok(()) => {
                 self.recovered.set(true);
@@ -85,6 +103,7 @@ impl Lun {
 
     async fn recover_log(self: &Rc<Self>) -> Result<(), RecoveryError> {
         let checkpoint = self.checkpoint.get();
+        self.go_back_to_checkpoint();
         self.delete_stale(checkpoint.epoch).await?;
         let stretches = self.stretches(checkpoint.epoch);
         let open = self.segments.borrow().values().any(|s| s.state.get() == SegmentState::Open);
@@ -103,6 +122,10 @@ impl Lun {
             return Err(RecoveryError::DrivesMissing);
         }
         let last = self.replay(checkpoint.sequence, &log).await?;
+        tracing::debug!(
+            lun = %self.number, epoch = checkpoint.epoch, checkpoint = checkpoint.sequence.0, last = last.0,
+            found = log.len(), stretches = stretches.len(), "log read"
+        );
         #[cfg(test)]
         self.replay_moves_if_planted().await;
         self.restart_log(&stretches, last, &log, checkpoint.epoch).await
@@ -285,12 +308,20 @@ impl Lun {
         epoch: u32,
     ) -> Result<(), RecoveryError> {
         self.epoch.set(epoch + 1);
-        *self.host.borrow_mut() = Host::new(last);
+        {
+            // Whoever wants nothing to be appended may have come before.
+            let mut host = self.host.borrow_mut();
+            let paused = host.paused;
+            *host = Host::new(last);
+            host.paused = paused;
+        }
         let accepted: Vec<&Logged> =
             log.iter().filter(|(sequence, _)| **sequence <= last).map(|(_, batch)| batch).collect();
-        for batch in accepted.iter().filter(|batch| batch.verified && !batch.complete) {
-            self.complete_batch(batch).await?;
-        }
+        // There is no checkpoint before the one at the end: what moves borrow is gained or was never taken.
+        self.lends_to_moves.set(true);
+        let completed = self.complete_batches(&accepted).await;
+        self.lends_to_moves.set(false);
+        let incomplete = completed?;
         {
             let mut host = self.host.borrow_mut();
             // Nothing is known to be flushed; the checkpoint flushes everything.
@@ -308,7 +339,29 @@ impl Lun {
             }
         }
         self.seal_other_open(stretches);
-        self.checkpoint().await.map_err(RecoveryError::Checkpoint)
+        self.checkpoint().await.map_err(RecoveryError::Checkpoint)?;
+        incomplete.into_iter().for_each(|lun_block| self.ask_for_repair(lun_block));
+        Ok(())
+    }
+
+    /// Places anew what is not on all columns; returns the blocks for which there is no slab now. They stay where they are,
+    /// readable from the copies that have them.
+    async fn complete_batches(
+        self: &Rc<Self>,
+        accepted: &[&Logged],
+    ) -> Result<Vec<u64>, RecoveryError> {
+        let mut left = Vec::new();
+        for batch in accepted.iter().filter(|batch| batch.verified && !batch.complete) {
+            match self.complete_batch(batch).await {
+                Ok(()) => {}
+                Err(RecoveryError::Move(MoveError::Full)) => {
+                    tracing::warn!(lun = %self.number, "no slab for blocks that a crash left on too few drives");
+                    left.extend(batch.places.iter().map(|(lun_block, _)| *lun_block));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(left)
     }
 
     /// Blocks of a batch that are still live and not on every column go to a fresh segment.
@@ -323,8 +376,14 @@ impl Lun {
             }
             self.map.borrow_mut().pin(leaf);
             pins.push(leaf);
-            let data = self.read_quietly(&batch.segment, *lun_block, *from).await;
-            moves.extend(data.map(|data| Move { lun_block: *lun_block, from: *from, data }));
+            match self.read_quietly(&batch.segment, *lun_block, *from).await {
+                Some(data) => moves.push(Move { lun_block: *lun_block, from: *from, data }),
+                // Without it the log may end elsewhere.
+                None => {
+                    self.unpin(&pins);
+                    return Err(RecoveryError::SourceLost);
+                }
+            }
         }
         let moved = self.place_anew(moves).await;
         self.unpin(&pins);

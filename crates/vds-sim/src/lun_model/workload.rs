@@ -293,11 +293,15 @@ impl Workload {
     /// # Errors
     /// The violation; also a LUN that cannot be read other than by medium errors.
     pub async fn verify(&self) -> Result<Recovered, Violation> {
-        let sectors = self.model.borrow().sectors();
         let most = self.blocks_most() * BLOCK_SECTORS;
         let mut content: Vec<Option<Bytes>> = Vec::new();
         let mut first = 0;
-        while first < sectors {
+        // The LUN may grow meanwhile.
+        loop {
+            let sectors = self.model.borrow().sectors();
+            if first == sectors {
+                break;
+            }
             let range = SectorRange { first, count: most.min(sectors - first) };
             self.read_known(range, &mut content).await?;
             first += range.count;
