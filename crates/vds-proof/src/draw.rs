@@ -59,7 +59,8 @@ impl Life {
             },
             OperationKind::SetName => Request::SetLunName {
                 lun: self.pick_lun(&[kind])?,
-                name: format!("name {}", chance.below(1000)),
+                // Two LUNs never have one name.
+                name: format!("name {}", chance.below(1 << 60)),
             },
             OperationKind::SetStatus => {
                 let status =

@@ -103,9 +103,9 @@ impl FaultKind {
     }
 
     /// Whether an only copy on the drive may lose what was acknowledged when the array is opened under this fault: a log
-    /// that cannot be read ends where it cannot be read.
+    /// that cannot be read ends where it cannot be read, and a drive that fails a flush has let go of what it had not written.
     pub(crate) fn loses_only_copies(self) -> bool {
-        self.corrupts() || self == Self::ReadError
+        self.corrupts() || matches!(self, Self::ReadError | Self::FlushError)
     }
 
     /// Kinds that are rules for requests of one drive.

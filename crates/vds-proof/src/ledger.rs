@@ -211,6 +211,10 @@ impl Ledger {
     pub(crate) fn crashed(&mut self, mode: CrashMode) {
         for lun in self.luns.values_mut() {
             lun.model.borrow_mut().crashed(mode);
+            // What a drive that left had only in its cache is gone with the power, while the LUN went on elsewhere.
+            if mode == CrashMode::PowerCut && lun.taint == Taint::Shaky {
+                lun.taint = Taint::Lossy;
+            }
             lun.checked = false;
         }
     }

@@ -1,10 +1,11 @@
 //! Opening segments, and the switch to another one when a column fails.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use vds_format::{
-    BLOCK_BYTES, Column, ColumnState, DriveNo, DriveRecord, Label, LunRecord, Record,
+    BLOCK_BYTES, Column, ColumnState, DriveNo, DriveRecord, DriveState, Label, LunRecord, Record,
     SegmentRecord, SegmentState, Sequence, SlabNo, Stream,
 };
 use vds_io::{Buffer, DiskErrorKind, LocalFuture, LunIoError, join_all};
@@ -315,10 +316,12 @@ impl Lun {
             return;
         }
         let no_space = self.host.borrow().errors().contains(&DiskErrorKind::NoSpace);
-        let mut records = self.settle_failed_drives().await;
+        let refusing = self.settle_failed_drives().await;
         // What was acknowledged is made durable where it is, before the segment's record says that it is complete.
         let acked = self.host.borrow().acked;
         let flushed = self.flush_through(acked).await;
+        // Drives as the catalog has them now: one of these may have been expelled meanwhile.
+        let mut records = self.retire_slabs(&refusing);
         {
             let mut host = self.host.borrow_mut();
             records.extend(self.seal_after_error(&mut host));
@@ -336,9 +339,9 @@ impl Lun {
         self.changed.notify();
     }
 
-    /// Waits until lost drives are expelled; slabs that refused a write are retired.
-    async fn settle_failed_drives(self: &Rc<Self>) -> Vec<Record> {
-        let mut records = Vec::new();
+    /// Waits until lost drives are expelled; returns the slabs on others that refused a write.
+    async fn settle_failed_drives(self: &Rc<Self>) -> Vec<(DriveNo, SlabNo)> {
+        let mut refusing = Vec::new();
         let (segments, errors) = {
             let host = self.host.borrow();
             let segments: Vec<Rc<Segment>> =
@@ -355,24 +358,27 @@ impl Lun {
                 seen.push((column.record.drive, column.record.slab));
                 if let Some(error) = drive.lost() {
                     self.engine.expel(drive.number, &error).await;
-                } else if errors.contains(&DiskErrorKind::Range)
-                    && let Some(record) = self.retire_slab(column.record.drive, column.record.slab)
-                {
-                    records.push(Record::Drive(record));
+                } else if errors.contains(&DiskErrorKind::Range) {
+                    refusing.push((column.record.drive, column.record.slab));
                 }
             }
         }
-        records
+        refusing
     }
 
-    /// A range of the drive refuses writes: the slab is not used again after this segment.
-    fn retire_slab(&self, drive: DriveNo, slab: SlabNo) -> Option<DriveRecord> {
-        let mut record = self.engine.catalog.state().drives.get(&drive)?.clone();
-        if record.retired_slabs.contains(&slab) {
-            return None;
+    /// Ranges of drives refuse writes: their slabs are not used again after this segment.
+    fn retire_slabs(&self, refusing: &[(DriveNo, SlabNo)]) -> Vec<Record> {
+        let state = self.engine.catalog.state();
+        let mut records: BTreeMap<DriveNo, DriveRecord> = BTreeMap::new();
+        for (drive, slab) in refusing {
+            let known = records.get(drive).or_else(|| state.drives.get(drive));
+            let Some(mut record) = known.cloned() else { continue };
+            if record.state == DriveState::Active && !record.retired_slabs.contains(slab) {
+                record.retired_slabs.push(*slab);
+                records.insert(*drive, record);
+            }
         }
-        record.retired_slabs.push(slab);
-        Some(record)
+        records.into_values().map(Record::Drive).collect()
     }
 
     /// Records that seal what the host stream was appending to, at the last acknowledged batch.
