@@ -64,7 +64,7 @@ pub trait LunIo {
     /// Size and manner, as of now.
     fn shape(&self) -> LunShape;
 
-    /// Reads `len_bytes` from `offset_bytes`.
+    /// Reads `len_bytes` from `offset_bytes`. Of no bytes at all it tells only whether the LUN could be read now.
     fn read(&self, offset_bytes: u64, len_bytes: u64) -> LocalFuture<Result<ReadData, LunIoError>>;
 
     /// Writes `data`. `durable` asks that the answer waits until it is durable (FUA); a write-through LUN always does.
