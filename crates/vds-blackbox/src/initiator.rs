@@ -26,6 +26,8 @@ const SEGMENT_BYTES: usize = 256 << 10;
 /// The most that is taken from the socket at once.
 const RECEIVE_BYTES: usize = 64 << 10;
 const GOOD: u8 = 0;
+/// The sense key of something to be told first; the command was not looked at.
+pub(crate) const UNIT_ATTENTION: u8 = 6;
 
 /// Sessions begun by this process.
 static SESSIONS: AtomicU32 = AtomicU32::new(0);
@@ -291,10 +293,39 @@ impl Initiator {
         loop {
             let cdb = read_16(lba, sectors);
             let answer = self.execute(&cdb, Transfer::Read(sectors * sector_bytes))?;
-            if answer.sense_key() != 6 {
+            if answer.sense_key() != UNIT_ATTENTION {
                 return Ok(answer);
             }
         }
+    }
+
+    /// Writes sectors, on the drives when it is answered; again where the LUN only wants attention.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    ///
+    /// # Panics
+    /// When there is more data than one PDU holds.
+    pub fn write(&mut self, lba: u64, data: &[u8], sector_bytes: u32) -> Result<Answer> {
+        let bytes = u32::try_from(data.len()).expect("a PDU's worth of data");
+        loop {
+            let cdb = write_16(lba, bytes / sector_bytes, true);
+            let answer = self.execute(&cdb, Transfer::Write(data))?;
+            if answer.sense_key() != UNIT_ATTENTION {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Asks for reads, each of so many sectors, without waiting; the tag of each is its place in the list.
+    ///
+    /// # Errors
+    /// When the connection broke.
+    pub fn submit_reads(&mut self, lbas: &[u64], sectors: u32, sector_bytes: u32) -> Result<()> {
+        for (tag, lba) in (0..).zip(lbas) {
+            self.submit(tag, &read_16(*lba, sectors), Transfer::Read(sectors * sector_bytes))?;
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,9 @@ use vds_sim::lun_model::{
 };
 use vds_sim::{Chance, CrashMode};
 
-use crate::initiator::{Answer, Initiator, Transfer, read_16, synchronize, write_16, zeros_16};
+use crate::initiator::{
+    Answer, Initiator, Transfer, UNIT_ATTENTION, read_16, synchronize, write_16, zeros_16,
+};
 
 /// Commands at once.
 const DEPTH: usize = 16;
@@ -18,8 +20,6 @@ const SECTORS_MAX: u64 = 128;
 const VERIFY_SECTORS: u64 = 256;
 const SECTOR: u32 = 512;
 const _: () = assert!(SECTOR as usize == LUN_SECTOR_BYTES);
-
-const UNIT_ATTENTION: u8 = 6;
 
 /// One LUN under load, and what it may hold.
 pub struct Load {

@@ -1,10 +1,13 @@
 //! What the tests share: the program, folders, and whether a client may be used.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use vds_blackbox::{Daemon, drive_file};
+
+use crate::server::FailingDrive;
 
 /// How long `qemu-img` may take for an image.
 pub(crate) const IMAGE_MAX: Duration = Duration::from_mins(4);
@@ -44,4 +47,49 @@ pub(crate) fn array(folder: &Path, drives: usize, bytes: u64) -> (Daemon, Vec<St
 /// The health of a LUN.
 pub(crate) fn health(daemon: &Daemon, lun: &str) -> String {
     daemon.lun(lun).unwrap()["health"].as_str().unwrap().to_owned()
+}
+
+/// A drive that fails when told; declare it before its daemon, so that it is unmounted after it.
+pub(crate) struct Failing {
+    /// What it lies on.
+    pub(crate) backing: PathBuf,
+    fault: PathBuf,
+    mounted: FailingDrive,
+}
+
+impl Failing {
+    /// From now on it does so: `read`, `write` and `flush` fail, or everything hangs (`hang`), or all is well.
+    pub(crate) fn fail(&self, words: &str) {
+        fs::write(&self.fault, words).unwrap();
+    }
+}
+
+/// Whether this user cannot have such a drive; says so then.
+pub(crate) fn is_without_failing_drives() -> bool {
+    let can = rustix::process::geteuid().is_root() && Path::new("/dev/fuse").exists();
+    if !can {
+        println!("not run: needs root and /dev/fuse");
+    }
+    !can
+}
+
+/// As [`array`], with a first drive that fails when told.
+pub(crate) fn failing_array(
+    folder: &Path,
+    drives: usize,
+    bytes: u64,
+) -> (Failing, Daemon, Vec<String>) {
+    let backing = PathBuf::from(drive_file(folder, "backing", bytes).unwrap());
+    let (mount_point, fault) = (folder.join("mount"), folder.join("fault"));
+    fs::create_dir(&mount_point).unwrap();
+    let mounted = FailingDrive::mount(&backing, &fault, &mount_point).unwrap();
+    let failing = Failing { backing, fault, mounted };
+    let mut paths = vec![failing.mounted.drive().to_str().unwrap().to_owned()];
+    let others = 2..=drives;
+    paths.extend(
+        others.map(|number| drive_file(folder, &format!("drive-{number}"), bytes).unwrap()),
+    );
+    let daemon = Daemon::start(program(), folder).unwrap();
+    daemon.make_array(&paths).unwrap();
+    (failing, daemon, paths)
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use vds_sim::Chance;
 
-/// The least that its files hold.
-pub(crate) const TREE_BYTES: u64 = 1 << 30;
+/// The least that its files hold: a GiB, and as much again as there may be zeros in it.
+pub(crate) const TREE_BYTES: u64 = (1 << 30) + (64 << 20);
 const SEED: u64 = 3;
 /// One file of so many is not small.
 const LARGER_ONE_IN: u64 = 8;
@@ -105,7 +105,8 @@ fn draw(chance: &Chance, earlier: &[Entry]) -> Entry {
         (true, false) => chance.between(16 << 10, 1 << 20),
         (true, true) => chance.between(1 << 20, 16 << 20),
     };
-    Entry { path, kind: *chance.pick(&[Kind::Noise, Kind::Text, Kind::Sparse]), bytes, seed }
+    let kinds = [Kind::Noise, Kind::Noise, Kind::Noise, Kind::Text, Kind::Text, Kind::Sparse];
+    Entry { path, kind: *chance.pick(&kinds), bytes, seed }
 }
 
 fn fill(path: &Path, entry: &Entry) -> std::io::Result<()> {
@@ -117,7 +118,7 @@ fn fill(path: &Path, entry: &Entry) -> std::io::Result<()> {
     while left > 0 {
         chunk.clear();
         match entry.kind {
-            Kind::Sparse if chance.one_in(3) => chunk.resize(16 << 10, 0),
+            Kind::Sparse if chance.one_in(3) => chunk.resize(4096, 0),
             Kind::Text => {
                 while chunk.len() < 4096 {
                     chunk.extend_from_slice(chance.pick(&WORDS).as_bytes());
