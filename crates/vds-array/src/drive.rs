@@ -321,7 +321,7 @@ impl Drive {
         let oldest = self.in_flight.borrow().requests.values().map(|(since, _)| *since).min();
         if oldest.is_some_and(|since| now.since(since) >= IO_DEADLINE) {
             let text = format!("no answer within {} s", IO_DEADLINE.as_secs());
-            self.lose(DiskError::new(DiskErrorKind::Gone, text));
+            self.lose(DiskError::new(DiskErrorKind::Silent, text));
         }
     }
 

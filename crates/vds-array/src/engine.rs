@@ -225,7 +225,7 @@ impl Engine {
 
     /// Expels a drive for `error`: waits until that is durable, so that what it missed may be acknowledged.
     pub(crate) async fn expel(&self, drive: DriveNo, error: &DiskError) -> bool {
-        self.catalog.expel(drive, error.message.clone()).await.is_ok()
+        self.catalog.expel(drive, error).await.is_ok()
     }
 
     /// The segment number that the next opening takes.

@@ -40,6 +40,8 @@ pub enum DiskErrorKind {
     Range,
     /// The drive is gone, or its path leads elsewhere now.
     Gone,
+    /// The drive is there and did not answer in time.
+    Silent,
     /// The file system under a drive file has no room (ENOSPC, EDQUOT); the drive itself is not to blame.
     NoSpace,
     /// Not now (EAGAIN, ENOMEM); the same request may succeed later.

@@ -262,6 +262,11 @@ impl<'a> ByteReader<'a> {
         Ok(items)
     }
 
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Ends the reading.
     ///
     /// # Errors

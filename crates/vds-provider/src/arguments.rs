@@ -48,6 +48,10 @@ impl Request {
             Self::SetLunMask { lun, unmasking_list } => {
                 write_lun_and(writer, *lun, |writer| writer.text(&unmasking_list.to_string()));
             }
+            Self::ChangeLunMask { lun, add, remove } => write_lun_and(writer, *lun, |writer| {
+                writer.text(&add.to_string());
+                writer.text(&remove.to_string());
+            }),
             Self::SetLunName { lun, name } => {
                 write_lun_and(writer, *lun, |writer| writer.text(name));
             }
@@ -130,9 +134,7 @@ fn read(kind: OperationKind, reader: &mut ByteReader<'_>) -> Result<Request> {
         }
         OperationKind::RemovePlex => Request::RemovePlex { plex: plex(reader)? },
         OperationKind::RecoverLun => Request::RecoverLun { lun: lun(reader)? },
-        OperationKind::SetMask => {
-            Request::SetLunMask { lun: lun(reader)?, unmasking_list: mask(reader)? }
-        }
+        OperationKind::SetMask => read_mask(lun(reader)?, reader)?,
         OperationKind::SetName => {
             Request::SetLunName { lun: lun(reader)?, name: name(reader, "name")? }
         }
@@ -232,6 +234,15 @@ fn mask(reader: &mut ByteReader<'_>) -> Result<UnmaskingList> {
     let text = reader.text("mask", UNMASKING_TEXT_BYTES_MAX)?;
     UnmaskingList::parse(&text)
         .map_err(|_| CodecError::Value { field: "mask", found: text.len() as u64 })
+}
+
+/// One list is the whole new one, two are a change of the old one.
+fn read_mask(lun: LunId, reader: &mut ByteReader<'_>) -> Result<Request> {
+    let first = mask(reader)?;
+    if reader.is_empty() {
+        return Ok(Request::SetLunMask { lun, unmasking_list: first });
+    }
+    Ok(Request::ChangeLunMask { lun, add: first, remove: mask(reader)? })
 }
 
 fn write_drives(writer: &mut ByteWriter, drives: &[DriveId]) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use vds_model::{DriveId, HResult, IscsiName, LunStatus, LunType, LunTypeClass, NAME_BYTES_MAX};
+use vds_model::{
+    DriveId, HResult, IscsiName, LunStatus, LunType, LunTypeClass, NAME_BYTES_MAX, UnmaskingList,
+};
 use vds_operation::ARGUMENTS_BYTES_MAX;
 
 use crate::request::{DRIVES_MAX, PATH_BYTES_MAX};
@@ -148,6 +150,23 @@ fn check_new_drives(drives: &[NewDrive]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The list that admits whom `list` or `add` admits, but none of `remove`.
+///
+/// # Errors
+/// `E_INVALIDARG` (`VDSX_E_BAD_MASK`) for too many entries, and for everybody but some, which is no list.
+pub fn changed_mask(
+    list: &UnmaskingList,
+    add: &UnmaskingList,
+    remove: &UnmaskingList,
+) -> Result<UnmaskingList, Refusal> {
+    let grown = list.union(add).map_err(|error| Refusal::new(error.result(), error.to_string()))?;
+    grown.difference(remove).ok_or_else(|| {
+        let message = "the LUN is unmasked to everybody; everybody but some is no list";
+        Refusal::new(HResult::VDSX_E_BAD_MASK, message)
+            .with_hint("Set the whole list: vds lun mask LUN LIST")
+    })
 }
 
 impl CreateLun {

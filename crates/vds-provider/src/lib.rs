@@ -35,7 +35,7 @@ pub use contract::{
     Adjustment, Answer, BoxFuture, Died, Interface, Provider, RawObject, RawOperation, RawOutput,
     RawStart, RawStatus, RawWait, StartContext, answer,
 };
-pub use door::drive_list;
+pub use door::{changed_mask, drive_list};
 pub use events::{BATCHES_MAX, EventBatch, EventLog, NextEvents};
 pub use plan::{Plan, PlannedDrive, PlannedLayout, Refusal};
 pub use request::{

@@ -228,6 +228,15 @@ pub enum Request {
         /// The whole new list.
         unmasking_list: UnmaskingList,
     },
+    /// Let initiators in beside those of the unmasking list as it is then, and keep others out.
+    ChangeLunMask {
+        /// Of which LUN.
+        lun: LunId,
+        /// Who is let in.
+        add: UnmaskingList,
+        /// Who is kept out, of those added too.
+        remove: UnmaskingList,
+    },
     /// Change the friendly name.
     SetLunName {
         /// Of which LUN.
@@ -350,7 +359,7 @@ impl Request {
             Self::AddPlex { .. } => OperationKind::AddPlex,
             Self::RemovePlex { .. } => OperationKind::RemovePlex,
             Self::RecoverLun { .. } => OperationKind::RecoverLun,
-            Self::SetLunMask { .. } => OperationKind::SetMask,
+            Self::SetLunMask { .. } | Self::ChangeLunMask { .. } => OperationKind::SetMask,
             Self::SetLunName { .. } => OperationKind::SetName,
             Self::SetLunStatus { .. } => OperationKind::SetStatus,
             Self::SetLunCaching { .. } => OperationKind::SetCaching,
@@ -386,6 +395,7 @@ impl Request {
             | Self::AddPlex { lun, .. }
             | Self::RecoverLun { lun }
             | Self::SetLunMask { lun, .. }
+            | Self::ChangeLunMask { lun, .. }
             | Self::SetLunName { lun, .. }
             | Self::SetLunStatus { lun, .. }
             | Self::SetLunCaching { lun, .. }

@@ -158,6 +158,12 @@ fn requests() -> Vec<Request> {
         Request::RemovePlex { plex: vds_model::PlexId::from_bytes([4; 16]) },
         Request::RecoverLun { lun },
         Request::SetLunMask { lun, unmasking_list: UnmaskingList::Everybody },
+        Request::ChangeLunMask {
+            lun,
+            add: UnmaskingList::parse("iqn.2025-01.org.example:a").unwrap(),
+            remove: UnmaskingList::parse("0123456789ABCDEF").unwrap(),
+        },
+        Request::ChangeLunMask { lun, add: UnmaskingList::Nobody, remove: UnmaskingList::Nobody },
         Request::SetLunName { lun, name: "né".into() },
         Request::SetLunStatus { lun, status: LunStatus::Offline },
         Request::SetLunCaching { lun, caching: Caching::WriteThrough },

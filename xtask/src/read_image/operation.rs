@@ -192,7 +192,15 @@ fn by_kind(kind: u16, fields: &mut Fields) -> Result<String> {
         22 => format!(", subsystem {}, {}", fields.id()?, new_drive(fields)?),
         23 | 24 => format!(", drive {}", fields.id()?),
         25 => format!(", drive {}, spare {}", fields.id()?, flag(fields)?),
-        40 => format!(", LUN {}, unmasking list {:?}", fields.id()?, mask(fields)?),
+        30 => format!(", subsystem {}", fields.id()?),
+        40 => {
+            let (lun, first) = (fields.id()?, mask(fields)?);
+            if fields.left() == 0 {
+                format!(", LUN {lun}, unmasking list {first:?}")
+            } else {
+                format!(", LUN {lun}, unmasking list plus {first:?} minus {:?}", mask(fields)?)
+            }
+        }
         41 => format!(", LUN {}, name {:?}", fields.id()?, text(fields)?),
         42 => format!(", LUN {}, status {}", fields.id()?, fields.u32()?),
         43 => format!(", LUN {}, {}", fields.id()?, hints(fields)?),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use vds_format::{DriveNo, DriveRecord, DriveState, Lineage, Record};
-use vds_io::{DiskError, LocalFuture};
+use vds_io::{DiskError, DiskErrorKind, LocalFuture};
 
 use super::journal::{Entry, Snapshot, on_all, write_entry};
 use super::member::{Change, Waiter};
@@ -109,6 +109,14 @@ impl Queue {
             }
         }
         group
+    }
+}
+
+/// What a drive is that was lost with `error`: one that is gone may come back by itself, one that failed may not.
+pub(super) fn state_after(error: &DiskError) -> DriveState {
+    match error.kind {
+        DiskErrorKind::Gone => DriveState::Absent,
+        _ => DriveState::Failed,
     }
 }
 
@@ -263,7 +271,16 @@ impl Catalog {
             members.remove(number);
             return false;
         }
-        members.note_failed(number, error.message.clone())
+        let is_news = members.note_failed(number, error.message.clone());
+        let mut vanished = self.vanished.borrow_mut();
+        if is_news {
+            // Whether it vanished before does not count.
+            vanished.remove(&number);
+            if state_after(error) == DriveState::Absent {
+                vanished.insert(number);
+            }
+        }
+        is_news
     }
 
     /// Queues a round for each drive that says that it failed, unless one is queued already.
@@ -273,7 +290,9 @@ impl Catalog {
         }
         for number in failed {
             let why = self.members.borrow().failure(number).unwrap_or_default();
-            self.queue_expulsion(number, why, DriveState::Failed);
+            let vanished = self.vanished.borrow_mut().remove(&number);
+            let state = if vanished { DriveState::Absent } else { DriveState::Failed };
+            self.queue_expulsion(number, why, state);
         }
     }
 

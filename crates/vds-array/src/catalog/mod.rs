@@ -19,12 +19,13 @@
 //! - An entry overwrites only what a durable snapshot contains.
 
 use std::cell::{Cell, Ref, RefCell};
+use std::collections::BTreeSet;
 use std::future::ready;
 use std::rc::Rc;
 use std::task::Waker;
 
 use vds_format::{DriveNo, DriveRecord, DriveState, Record, Round, journal_entry_blocks};
-use vds_io::{LocalFuture, World};
+use vds_io::{DiskError, LocalFuture, World};
 use vds_model::SubsystemId;
 
 use crate::signal::{Answer, Promise, promise};
@@ -80,6 +81,8 @@ pub(crate) struct Catalog {
     /// The round of the last snapshot.
     snapshot_round: Cell<Round>,
     members: RefCell<Members>,
+    /// Drives to be left out because they are gone, not because they failed.
+    vanished: RefCell<BTreeSet<DriveNo>>,
     frozen: RefCell<Option<FreezeReason>>,
     driver: RefCell<Option<Waker>>,
     expelled: RefCell<Vec<Told>>,
@@ -112,6 +115,7 @@ impl Catalog {
             ring: RefCell::default(),
             snapshot_round,
             members: RefCell::new(members),
+            vanished: RefCell::default(),
             frozen: RefCell::default(),
             driver: RefCell::default(),
             expelled: RefCell::default(),
@@ -172,16 +176,16 @@ impl Catalog {
         }
     }
 
-    /// Leaves a drive out for good, as failed: see [`Catalog::remove_member`].
+    /// Leaves a drive out for `error`: see [`Catalog::remove_member`].
     ///
     /// # Errors
     /// As [`Catalog::remove_member`].
     pub(crate) fn expel(
         self: &Rc<Self>,
         drive: DriveNo,
-        reason: String,
+        error: &DiskError,
     ) -> LocalFuture<Result<(), CatalogError>> {
-        self.remove_member(drive, reason, DriveState::Failed)
+        self.remove_member(drive, error.message.clone(), commit::state_after(error))
     }
 
     /// Puts a drive to `state`, which is not active. Completes when the others have that durably: from then on nobody

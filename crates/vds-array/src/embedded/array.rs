@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use vds_format::{DriveNo, DriveRecord, LunNo, LunRecord};
-use vds_io::{DiskError, DiskErrorKind, LocalFuture, LunIo, join_all};
+use vds_io::{DiskError, DiskErrorKind, LocalFuture, LunIo, Monotonic, join_all};
 use vds_model::{Change, DriveId, LunId, Notification, OperationId, PlexId, SubsystemId};
 use vds_operation::{History, HistoryLimits, ObjectRef};
 use vds_provider::Refusal;
@@ -29,6 +29,8 @@ const TICK: Duration = Duration::from_secs(1);
 const TICKS_AFTER_WRITE: u32 = 60;
 /// Others are looked after once in so many ticks: reads may have found damage and moved blocks.
 const TICKS_BETWEEN: u32 = 64;
+/// A host that writes for so long without a flush may rely on none.
+const FLUSH_PATIENCE: Duration = Duration::from_hours(1);
 /// Events of recovered logs that go out together.
 const RECOVERED_TOLD_TOGETHER: usize = 100;
 /// Ended operations that an array remembers.
@@ -42,6 +44,37 @@ pub(super) struct Entry {
     pub(super) offline: Rc<Cell<bool>>,
     /// Writes and flushes as of the last tick, and how many ticks they have been the same.
     seen: Rc<Cell<((u64, u64), u32)>>,
+    unflushed: Rc<Cell<Unflushed>>,
+}
+
+/// Whether hosts write and do not flush.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Unflushed {
+    /// When the first write came after the last flush.
+    since: Option<Monotonic>,
+    /// Another one came so late that its host may rely on no flush.
+    is_long: bool,
+}
+
+impl Unflushed {
+    /// How it goes on by `now`, when writes and flushes were counted so before and so now.
+    fn after(self, before: (u64, u64), counted: (u64, u64), now: Monotonic) -> Self {
+        if counted.1 != before.1 {
+            return Self::default();
+        }
+        if counted.0 == before.0 {
+            return self;
+        }
+        let since = self.since.unwrap_or(now);
+        Self { since: Some(since), is_long: self.is_long || now.since(since) >= FLUSH_PATIENCE }
+    }
+}
+
+impl Entry {
+    /// Whether its hosts have written for an hour without a flush.
+    pub(super) fn is_never_flushed(&self) -> bool {
+        self.unflushed.get().is_long
+    }
 }
 
 /// An open array.
@@ -142,7 +175,8 @@ impl Array {
     pub(super) fn bring_up(&self, number: LunNo) -> Entry {
         let lun = Lun::new(&self.engine, number);
         let offline = self.state().luns.get(&number).is_some_and(|record| record.offline);
-        let entry = Entry { lun, offline: Rc::new(Cell::new(offline)), seen: Rc::default() };
+        let offline = Rc::new(Cell::new(offline));
+        let entry = Entry { lun, offline, seen: Rc::default(), unflushed: Rc::default() };
         self.luns.borrow_mut().insert(number, entry.clone());
         entry
     }
@@ -318,11 +352,13 @@ impl Array {
         let mut due = Vec::new();
         let count = self.ticks.get().wrapping_add(1);
         self.ticks.set(count);
+        let at = self.shared.world.clock.now();
         for (number, entry) in &*self.luns.borrow() {
             let now = entry.lun.activity();
             let (before, ticks) = entry.seen.get();
             let ticks = if now == before { ticks.saturating_add(1) } else { 0 };
             entry.seen.set((now, ticks));
+            entry.unflushed.set(entry.unflushed.get().after(before, now, at));
             let is_turn = number.0.wrapping_add(count).is_multiple_of(TICKS_BETWEEN);
             if ticks <= TICKS_AFTER_WRITE || is_turn {
                 due.push(Rc::clone(&entry.lun));

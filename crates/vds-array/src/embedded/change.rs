@@ -11,7 +11,7 @@ use vds_model::{
     TargetId, UnmaskingList,
 };
 use vds_operation::{ObjectRef, Output, OutputType};
-use vds_provider::{Caching, Chap, Plan, PlannedDrive, Refusal};
+use vds_provider::{Caching, Chap, Plan, PlannedDrive, Refusal, changed_mask};
 
 use super::array::Array;
 use super::capacity::{Candidate, Pool, Share, spread};
@@ -155,11 +155,23 @@ impl Array {
         Ok(prepared(summary, effect))
     }
 
+    /// The list is read and written in one step: two changes at a time both count.
+    pub(super) fn prepare_mask_change(
+        &self,
+        id: LunId,
+        add: &UnmaskingList,
+        remove: &UnmaskingList,
+    ) -> Result<Prepared, Refusal> {
+        let now = super::exports::mask(&self.lun_record(id)?.mask);
+        self.prepare_mask(id, &changed_mask(&now, add, remove)?)
+    }
+
     pub(super) fn prepare_name(&self, id: LunId, name: &str) -> Result<Prepared, Refusal> {
         let lun = self.lun_record(id)?;
         if name.is_empty() {
             return Err(Refusal::new(HResult::VDSX_E_BAD_NAME, "the name is empty"));
         }
+        self.check_lun_name(name, Some(id))?;
         let summary = format!("rename LUN {} to {name}", lun.name);
         let lun = LunRecord { name: name.to_owned(), ..lun };
         let mut effect = lun_change(lun, OutputType::SetName);

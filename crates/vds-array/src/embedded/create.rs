@@ -45,10 +45,7 @@ impl Array {
         let blocks = blocks_of(create.size_bytes)?;
         let chosen = choose(&pool, &Wish::from(create), blocks)?;
         let number = self.state().array.next_lun;
-        let name = match create.name.as_str() {
-            "" => format!("lun{}", number.0),
-            name => name.to_owned(),
-        };
+        let name = self.new_lun_name(&create.name)?;
         let target = self.target_for(create, &name)?;
         let plan = self.creation_plan(&pool, create, &chosen, &name, blocks);
         let mut lun = self.new_lun(create, &chosen, name, blocks);
@@ -96,6 +93,34 @@ impl Array {
             return Err(of_catalog(&CatalogError::Frozen(reason)));
         }
         largest(&self.pool(), &Wish::from(query))
+    }
+
+    /// The name asked for if it is free, or one made of the LUN's number.
+    fn new_lun_name(&self, asked: &str) -> Result<String, Refusal> {
+        if !asked.is_empty() {
+            self.check_lun_name(asked, None)?;
+            return Ok(asked.to_owned());
+        }
+        let base = format!("lun{}", self.state().array.next_lun.0);
+        let mut name = base.clone();
+        let mut count = 1;
+        while self.check_lun_name(&name, None).is_err() {
+            count += 1;
+            name = format!("{base}-{count}");
+        }
+        Ok(name)
+    }
+
+    /// Whether no LUN but `except` has this name: what is deleted by its name must be the one that was meant.
+    pub(super) fn check_lun_name(&self, name: &str, except: Option<LunId>) -> Result<(), Refusal> {
+        let state = self.state();
+        let taken = state.luns.values().any(|lun| lun.name == name && Some(lun.id) != except);
+        if taken {
+            let message = format!("there is a LUN {name} already");
+            return Err(Refusal::new(HResult::VDS_E_OBJECT_EXISTS, message)
+                .with_hint("Choose another name, or rename that one."));
+        }
+        Ok(())
     }
 
     fn new_lun(&self, create: &CreateLun, chosen: &Chosen, name: String, blocks: u64) -> LunRecord {

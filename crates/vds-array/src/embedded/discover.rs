@@ -22,6 +22,9 @@ use crate::drive::Drive;
 /// How long an array waits for drives that are not there before it opens without them.
 pub(super) const GRACE: Duration = Duration::from_mins(1);
 
+/// How often drives that vanished from an open array are looked for.
+const ABSENT_PERIOD: Duration = Duration::from_secs(10);
+
 /// A drive that does not answer for so long cannot be used now.
 const LOOK_TIME_MAX: Duration = Duration::from_secs(8);
 
@@ -169,6 +172,23 @@ impl Embedded {
         let before = self.closed.borrow_mut().insert(id, closed);
         let change = if before.is_some() { Change::Modify } else { Change::Arrive };
         self.shared.publish(vec![of_subsystem(id, change)]);
+    }
+
+    /// Drives that vanished come back by themselves: as long as an array lacks one, it is looked for.
+    pub(super) fn look_for_absent_drives(self: &Rc<Self>) {
+        let weak = Rc::downgrade(self);
+        let clock = Rc::clone(&self.shared.world.clock);
+        let task = async move {
+            loop {
+                clock.sleep(ABSENT_PERIOD).await;
+                let Some(embedded) = weak.upgrade() else { return };
+                let lacks = embedded.arrays.borrow().values().any(|array| array.lacks_drives());
+                if lacks {
+                    embedded.discover().await;
+                }
+            }
+        };
+        self.shared.world.spawn.spawn("look for absent drives", Box::pin(task));
     }
 
     fn look_again_after(self: &Rc<Self>, left: Duration) {

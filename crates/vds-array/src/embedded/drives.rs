@@ -289,6 +289,12 @@ impl Array {
         Ok(self.take_in(&drive, Change::Modify))
     }
 
+    /// Whether a drive is away that would be taken back.
+    pub(super) fn lacks_drives(&self) -> bool {
+        let is_absent = |drive: &DriveRecord| drive.state == DriveState::Absent;
+        self.engine.catalog.frozen().is_none() && self.state().drives.values().any(is_absent)
+    }
+
     /// Looks at a drive that found its way back; one that was only absent becomes a member again.
     pub(super) async fn drive_seen(self: &Rc<Self>, id: DriveId, path: &str) {
         let _turn = self.membership.take().await;

@@ -47,6 +47,7 @@ pub(super) fn of_disk(error: &DiskError) -> Refusal {
         DiskErrorKind::InUse => HResult::VDSX_E_DRIVE_IN_USE,
         DiskErrorKind::NotFound | DiskErrorKind::Permission => HResult::VDSX_E_DRIVE_OPEN,
         DiskErrorKind::Gone => HResult::VDSX_E_DRIVE_VANISHED,
+        DiskErrorKind::Silent => HResult::VDSX_E_DRIVE_TIMEOUT,
         DiskErrorKind::NoSpace => HResult::VDSX_E_BACKING_FULL,
         _ => HResult::VDSX_E_DRIVE_FAILED,
     };

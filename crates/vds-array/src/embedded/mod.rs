@@ -88,7 +88,7 @@ enum Place {
 impl Embedded {
     /// A provider without any array; [`Embedded::discover`] finds those that are there.
     pub fn new(world: World, source: Rc<dyn DiskSource>, provider: ProviderId) -> Rc<Self> {
-        Rc::new(Self {
+        let embedded = Rc::new(Self {
             shared: Shared::new(world, source, provider),
             arrays: RefCell::default(),
             closed: RefCell::default(),
@@ -96,7 +96,9 @@ impl Embedded {
             last_view: RefCell::default(),
             looking: Rc::default(),
             is_shut: Cell::new(false),
-        })
+        });
+        embedded.look_for_absent_drives();
+        embedded
     }
 
     /// The provider's id.

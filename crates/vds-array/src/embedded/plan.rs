@@ -21,6 +21,9 @@ impl Array {
             Request::RemovePlex { plex } => self.prepare_remove_plex(*plex),
             Request::RecoverLun { lun } => self.prepare_recover(*lun),
             Request::SetLunMask { lun, unmasking_list } => self.prepare_mask(*lun, unmasking_list),
+            Request::ChangeLunMask { lun, add, remove } => {
+                self.prepare_mask_change(*lun, add, remove)
+            }
             Request::SetLunName { lun, name } => self.prepare_name(*lun, name),
             Request::SetLunStatus { lun, status } => self.prepare_status(*lun, *status),
             Request::SetLunCaching { lun, caching } => self.prepare_caching(*lun, *caching),

@@ -30,9 +30,6 @@ use super::layouts::OFFERED;
 use super::redundancy::type_of;
 use super::shared::derived_id;
 
-/// A write-back LUN that saw so many writes and not one flush is worth a word: its host may rely on none.
-const WRITES_WITHOUT_FLUSH: u64 = 1000;
-
 pub(super) fn controller_of(array: SubsystemId) -> ControllerId {
     ControllerId::from_bytes(derived_id(array.to_bytes(), "controller"))
 }
@@ -515,14 +512,10 @@ fn lun_notes(lun: &LunRecord, entry: Option<&Entry>, condition: &Condition) -> V
     if condition.is_lost {
         notes.push("some of its data lies only on drives that are gone".to_owned());
     }
-    if let Some(entry) = entry {
-        let (writes, flushes) = entry.lun.activity();
-        if lun.write_back && writes >= WRITES_WITHOUT_FLUSH && flushes == 0 {
-            notes.push(
-                "it acknowledges writes before they are durable, and its hosts never flush"
-                    .to_owned(),
-            );
-        }
+    if lun.write_back && entry.is_some_and(Entry::is_never_flushed) {
+        let note = "it acknowledges writes before they are durable, and its hosts have written \
+            for an hour without a flush";
+        notes.push(note.to_owned());
     }
     notes
 }

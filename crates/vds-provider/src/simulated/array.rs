@@ -1,6 +1,7 @@
 //! The simulated array: honest, in memory, and just large enough to be a provider.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use vds_model::{
     Bytes, DriveExtent, DriveId, HResult, IscsiName, LunId, LunType, OperationId, PlexExtent,
@@ -14,7 +15,7 @@ use super::object::{drive_view, lun_view, plex_view, subsystem_view};
 use crate::view::sum;
 use crate::{
     CreateLun, DriveView, LunView, MaxSizeQuery, Plan, PlannedDrive, PlannedLayout, PlexView,
-    PortalView, Refusal, Request, TargetChoice, TargetLun, TargetView, View,
+    PortalView, Refusal, Request, TargetChoice, TargetLun, TargetView, View, changed_mask,
 };
 
 /// What it allots space in.
@@ -259,6 +260,10 @@ impl Array {
                     return Err(Refusal::new(HResult::VDSX_E_NOT_REDUNDANT, message));
                 }
             }
+            Request::ChangeLunMask { lun, add, remove } => {
+                let list = &mut self.lun_mut(*lun)?.properties.unmasking_list;
+                *list = changed_mask(list, add, remove)?;
+            }
             Request::SetLunMask { lun, unmasking_list } => {
                 self.lun_mut(*lun)?.properties.unmasking_list = unmasking_list.clone();
             }
@@ -287,17 +292,7 @@ impl Array {
                     chap.as_ref().map_or_else(String::new, |chap| chap.initiator.user.clone());
             }
             Request::AddPortal { listen, announce, .. } => {
-                let id = PortalId::from_bytes(self.new_id());
-                let properties = PortalProperties {
-                    id,
-                    address: (*listen).into(),
-                    status: PortalStatus::Online,
-                };
-                let announced = announce.map(Into::into);
-                let subsystem = self.subsystem();
-                self.view.portals.push(PortalView { subsystem, properties, announced });
-                self.view.made_by.insert(ObjectRef::Portal(id), operation);
-                return Ok(Output::AddPortal(id));
+                return Ok(Output::AddPortal(self.add_portal(*listen, *announce, operation)));
             }
             Request::RemovePortal { portal } => {
                 self.view.portal(*portal).ok_or_else(|| not_found(ObjectRef::Portal(*portal)))?;
@@ -310,6 +305,22 @@ impl Array {
             }
         }
         Ok(output)
+    }
+
+    fn add_portal(
+        &mut self,
+        listen: SocketAddr,
+        announce: Option<SocketAddr>,
+        operation: OperationId,
+    ) -> PortalId {
+        let id = PortalId::from_bytes(self.new_id());
+        let properties =
+            PortalProperties { id, address: listen.into(), status: PortalStatus::Online };
+        let announced = announce.map(Into::into);
+        let subsystem = self.subsystem();
+        self.view.portals.push(PortalView { subsystem, properties, announced });
+        self.view.made_by.insert(ObjectRef::Portal(id), operation);
+        id
     }
 
     fn create_lun(

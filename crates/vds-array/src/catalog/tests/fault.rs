@@ -120,7 +120,7 @@ fn a_drive_that_goes_while_nothing_is_written_is_left_out() {
     let catalog = bench.run(bench.create());
     bench.disk(2).vanish();
     assert!(bench.sim.run_for(Duration::from_secs(3)).is_ok());
-    assert_eq!(state_of(&catalog, 2), DriveState::Failed);
+    assert_eq!(state_of(&catalog, 2), DriveState::Absent);
     assert_eq!(bench.run(commit_some(&bench, &catalog)), [true; 8]);
 }
 

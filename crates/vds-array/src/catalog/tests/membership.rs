@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use vds_format::{DriveNo, DriveState, Record};
+use vds_io::DiskErrorKind;
 use vds_io::OpenMode;
 use vds_model::OperationId;
 use vds_sim::{CrashMode, CutPoint, Effect, Fault, IoKind, seeds};
@@ -19,28 +20,40 @@ fn a_drive_that_missed_something_never_speaks_for_the_array() {
     for count in 2..=6_u16 {
         for one in 1..=count {
             for other in (1..=count).filter(|other| *other != one) {
-                check_leave_and_return(count, one, other);
+                check_leave_and_return(count, one, other, DriveState::Absent);
+                check_leave_and_return(count, one, other, DriveState::Failed);
             }
         }
     }
 }
 
-fn check_leave_and_return(count: u16, one: u16, other: u16) {
+fn check_leave_and_return(count: u16, one: u16, other: u16, state: DriveState) {
     let bench = Bench::plain(u64::from(count), count);
     let catalog = bench.run(bench.create());
-    bench.disk(one).vanish();
+    if state == DriveState::Absent {
+        bench.disk(one).vanish();
+    } else {
+        let error = Effect::Error(DiskErrorKind::Range);
+        bench.disk(one).fault(Fault::every(IoKind::Flush, error));
+    }
     assert!(bench.run(bench.model.commit(&catalog, vec![operation(50, 100)])).is_ok());
-    assert_eq!(catalog.state().drives[&DriveNo(one)].state, DriveState::Failed);
+    assert_eq!(catalog.state().drives[&DriveNo(one)].state, state);
     drop(catalog);
     bench.sim.crash(CrashMode::PowerCut);
     bench.disk(one).come_back();
+    bench.disk(one).heal();
     let there: Vec<u16> = (1..=count).filter(|number| *number != other).collect();
     match bench.run(bench.open(&there)) {
         Ok(opened) => {
             assert!(count > 2, "one of two cannot know");
             bench.model.check(&opened.catalog.state());
-            let failed: Vec<u16> = opened.left_out.iter().map(|drive| drive.number.0).collect();
-            assert_eq!(failed, [one], "it failed, so it stays out");
+            let failed: Vec<DriveNo> = opened.left_out.iter().map(|drive| drive.number).collect();
+            let found = (opened.returned, failed);
+            if state == DriveState::Absent {
+                assert_eq!(found, (vec![DriveNo(one)], Vec::new()), "it was away and is back");
+            } else {
+                assert_eq!(found, (Vec::new(), vec![DriveNo(one)]), "it failed, so it stays out");
+            }
         }
         Err(OpenError::HalfPresent { .. }) => assert!(count == 2 || count == 3, "{count}"),
         Err(error) => panic!("{count} drives, without {other}: {error}"),

@@ -181,7 +181,7 @@ fn the_secret_is_not_kept_with_the_ended_operation() {
 fn names_of_targets_made_for_luns() {
     let (bench, embedded, array) = Bench::with_array(16, 2);
     let named = |name: &str| CreateLun { name: name.into(), ..create(array, LunType::Simple, MIB) };
-    for name in ["db 1", "db 1", ""] {
+    for name in ["db 1", "db-1", ""] {
         bench.make_lun(&embedded, named(name));
     }
     let view = embedded.view();
@@ -249,4 +249,95 @@ fn a_cancel_before_the_commit_changes_nothing() {
         State::Cancelled => assert_eq!((luns, answer.hresult()), (0, HResult::S_OK)),
         _ => assert_eq!((luns, answer.hresult()), (1, HResult::VDS_E_CANCEL_TOO_LATE)),
     }
+}
+
+/// Goal: a name names one LUN; one that the array makes avoids those that are taken.
+#[test]
+fn two_luns_of_an_array_never_have_one_name() {
+    let (bench, embedded, array) = Bench::with_array(18, 2);
+    let named = |name: &str| CreateLun { name: name.into(), ..create(array, LunType::Simple, MIB) };
+    let first = bench.make_lun(&embedded, named("db"));
+    let exists = Outcome::Refused(HResult::VDS_E_OBJECT_EXISTS);
+    assert_eq!(bench.run(&embedded, Request::CreateLun(named("db"))), exists);
+    let second = bench.make_lun(&embedded, named("lun3"));
+    let made = bench.make_lun(&embedded, named(""));
+    let view = embedded.view();
+    assert_eq!(view.lun(made).unwrap().properties.friendly_name, "lun3-2");
+    let rename = |lun, name: &str| Request::SetLunName { lun, name: name.into() };
+    assert_eq!(bench.run(&embedded, rename(second, "db")), exists);
+    done(&bench.run(&embedded, rename(first, "db")));
+    done(&bench.run(&embedded, rename(first, "other")));
+    done(&bench.run(&embedded, rename(second, "db")));
+}
+
+/// Goal: that its hosts never flush is said of a write-back LUN after an hour of writes without one, not before, and no
+/// longer once they do.
+#[test]
+fn a_host_that_never_flushes_is_told_after_an_hour() {
+    let (bench, embedded, array) = Bench::with_array(19, 2);
+    let lun = bench.make_lun(&embedded, create(array, LunType::Mirror, MIB));
+    let io = embedded.lun_io(lun).unwrap();
+    let write = |count: u64| {
+        for block in 0..count {
+            let data = vec![1; 4096].into();
+            bench.sim.run_until(io.write(block % 256 * 4096, data, false)).unwrap().unwrap();
+        }
+        bench.pass(2);
+    };
+    let is_told = || {
+        let view = embedded.view();
+        view.lun(lun).unwrap().notes.iter().any(|note| note.contains("without a flush"))
+    };
+    write(2000);
+    assert!(!is_told(), "after seconds");
+    bench.pass(3500);
+    write(1);
+    assert!(!is_told(), "within the hour");
+    bench.pass(200);
+    assert!(!is_told(), "who does not write needs no flush");
+    write(1);
+    assert!(is_told());
+    bench.sim.run_until(io.flush()).unwrap().unwrap();
+    bench.pass(2);
+    assert!(!is_told());
+    write(1);
+    bench.pass(7200);
+    assert!(!is_told());
+    drop(io);
+}
+
+/// Goal: two changes of one list at the same time both count, whichever comes first.
+#[test]
+fn changes_of_an_unmasking_list_add_up() {
+    let (bench, embedded, array) = Bench::with_array(20, 2);
+    let lun = bench.make_lun(&embedded, create(array, LunType::Simple, MIB));
+    let list = |text: &str| UnmaskingList::parse(text).unwrap();
+    let name = |host: &str| list(&format!("iqn.2025-01.org.example:{host}"));
+    let shown = || embedded.view().lun(lun).unwrap().properties.unmasking_list.clone();
+    let change = |add, remove| Request::ChangeLunMask { lun, add, remove };
+    let nobody = || UnmaskingList::Nobody;
+    let but_some = bench.run(&embedded, change(nobody(), name("a")));
+    assert_eq!(but_some, Outcome::Refused(HResult::VDSX_E_BAD_MASK), "it is open to everybody");
+    done(&bench.run(&embedded, Request::SetLunMask { lun, unmasking_list: name("a") }));
+    let starts = ["b", "c"].map(|host| {
+        let context = bench.context();
+        let (id, request) = (context.operation, change(name(host), nobody()));
+        let embedded = std::rc::Rc::clone(&embedded);
+        let start = async move { embedded.start(context, request).await };
+        (id, Box::pin(start) as vds_io::LocalFuture<vds_provider::RawStart>)
+    });
+    let ids = [starts[0].0, starts[1].0];
+    let starts = starts.into_iter().map(|(_, start)| start).collect();
+    bench.sim.run_until(vds_io::join_all(starts)).unwrap();
+    for id in ids {
+        let operation = embedded.find_operation(id).unwrap();
+        bench.sim.run_until(operation.wait()).unwrap().unwrap();
+    }
+    assert_eq!(shown().entries().len(), 3, "{}", shown());
+    done(&bench.run(&embedded, change(name("d"), name("a"))));
+    let found = shown();
+    assert!(found.admits_initiator("iqn.2025-01.org.example:d"), "{found}");
+    assert!(!found.admits_initiator("iqn.2025-01.org.example:a"), "{found}");
+    done(&bench.run(&embedded, change(nobody(), list("*"))));
+    assert_eq!(shown(), nobody());
 }

@@ -337,3 +337,56 @@ fn a_failed_drive_is_added_again() {
     assert_eq!(mirror.health(), Health::Healthy);
     mirror.verify();
 }
+
+/// How a drive is shown.
+fn drive_status(mirror: &Mirror, drive: usize) -> vds_model::DriveStatus {
+    let view = mirror.embedded.view();
+    view.drives.iter().find(|it| it.properties.id == mirror.ids[drive]).unwrap().properties.status
+}
+
+/// Goal: a drive that vanishes is removed, not failed, and comes back by itself, under its path or another, with what was
+/// written meanwhile copied; a drive with another identity in its place does not.
+#[test]
+fn a_drive_that_vanished_comes_back_by_itself() {
+    use vds_model::DriveStatus;
+    let mirror = Mirror::new(30, 3, LunType::Mirror, 2);
+    let drive = mirror.bench.disks.drive("d1");
+    drive.vanish();
+    mirror.bench.pass(3);
+    mirror.work(100);
+    assert_eq!(mirror.health(), Health::FailedRedundancy);
+    assert_eq!(drive_status(&mirror, 0), DriveStatus::Removed);
+    mirror.bench.pass(60);
+    assert_eq!(drive_status(&mirror, 0), DriveStatus::Removed, "it is still away");
+    // Something else lies there now.
+    let ours = drive.peek(0, 4096);
+    let end = drive.size_bytes() - 4096;
+    let last = drive.peek(end, 4096);
+    drive.poke(0, &[0; 4096]);
+    drive.poke(end, &[0; 4096]);
+    drive.come_back();
+    mirror.bench.pass(30);
+    assert_eq!(drive_status(&mirror, 0), DriveStatus::Removed, "that is another drive");
+    drive.poke(0, &ours);
+    drive.poke(end, &last);
+    mirror.bench.pass(20);
+    assert_eq!(drive_status(&mirror, 0), DriveStatus::Online);
+    assert_eq!(mirror.health(), Health::Healthy);
+    mirror.lose(2);
+    mirror.verify();
+}
+
+/// Goal: a drive that is there and does not answer has failed: it stays out until somebody says otherwise.
+#[test]
+fn a_silent_drive_stays_out() {
+    let mirror = Mirror::new(31, 3, LunType::Mirror, 2);
+    let drive = mirror.bench.disks.drive("d1");
+    drive.fault(vds_sim::Fault::all(vds_sim::Effect::Hang));
+    mirror.work(20);
+    assert_eq!(mirror.health(), Health::FailedRedundancy);
+    assert_eq!(drive_status(&mirror, 0), vds_model::DriveStatus::Failed);
+    drive.heal();
+    drive.release();
+    mirror.bench.pass(60);
+    assert_eq!(drive_status(&mirror, 0), vds_model::DriveStatus::Failed);
+}

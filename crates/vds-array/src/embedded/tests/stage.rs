@@ -137,6 +137,11 @@ pub(super) fn cases() -> Vec<Case> {
             lun: stage.lun,
             unmasking_list: UnmaskingList::Nobody,
         }),
+        case("change mask", |stage| Request::ChangeLunMask {
+            lun: stage.lun,
+            add: UnmaskingList::Nobody,
+            remove: UnmaskingList::Everybody,
+        }),
         case("set name", |stage| Request::SetLunName { lun: stage.lun, name: "new".into() }),
         case("set status", |stage| Request::SetLunStatus {
             lun: stage.lun,
