@@ -203,6 +203,12 @@ pub struct ChangeLun {
     /// The whole new unmasking list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmasking_list: Option<String>,
+    /// Entries to let in beside those that the list has then; with [`ChangeLun::unmask_remove`] one change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmask_add: Option<String>,
+    /// Entries to keep out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmask_remove: Option<String>,
     /// The new friendly name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

@@ -146,6 +146,11 @@ impl EmbeddedHost {
         self.inner.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether one of our portals listens on exactly this address.
+    fn listens(&self, listen: SocketAddr) -> bool {
+        self.facts().portals.listening.values().any(|address| *address == listen)
+    }
+
     /// The engine's view with the portals as they are. The generation counts both.
     fn completed(&self, seen: &Arc<View>) -> Arc<View> {
         let facts = self.facts();
@@ -174,12 +179,9 @@ impl EmbeddedHost {
     }
 }
 
-/// A free port for an address that leaves the choice open. Somebody else may take it before it is listened on; the
-/// portal then shows that.
-fn choose_port(listen: SocketAddr) -> Result<SocketAddr, Refusal> {
-    if listen.port() != 0 {
-        return Ok(listen);
-    }
+/// The address, with a free port where it leaves the choice open, if it can be listened on now. Somebody else may take it
+/// before that is done; the portal then shows that.
+fn check_address(listen: SocketAddr) -> Result<SocketAddr, Refusal> {
     TcpListener::bind(listen).and_then(|listener| listener.local_addr()).map_err(|error| {
         let message = format!("cannot listen on {listen}: {error}");
         Refusal::new(HResult::VDSX_E_LISTEN_FAILED, message)
@@ -203,7 +205,9 @@ impl Provider for EmbeddedHost {
 
     fn start(&self, context: StartContext, request: Request) -> Answer<RawStart> {
         let request = match request {
-            Request::AddPortal { subsystem, listen, announce } => match choose_port(listen) {
+            // Where one of ours listens already the array says so.
+            Request::AddPortal { listen, .. } if self.listens(listen) => request,
+            Request::AddPortal { subsystem, listen, announce } => match check_address(listen) {
                 Ok(listen) => Request::AddPortal { subsystem, listen, announce },
                 Err(refusal) => return vds_provider::answer(RawStart::refused(refusal)),
             },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vds_model::{HResult, ProviderId};
+use vds_model::{HResult, ProviderId, SubsystemStatus};
 use vds_provider::{
     DriveView, LunView, PlexView, PortalView, Refusal, SubsystemView, TargetView, View,
 };
@@ -48,7 +48,10 @@ macro_rules! lookups {
             let candidates = self.candidates(objects, |object: &$view| {
                 (object.properties.id.to_string(), names(object))
             });
-            choose($noun, HResult::$result, name, candidates)
+            let missing = HResult::$result;
+            choose($noun, missing, name, candidates).map_err(|refusal| {
+                if refusal.result == missing { self.or_opening(refusal) } else { refusal }
+            })
         }
     )* };
 }
@@ -98,6 +101,16 @@ impl Snapshot {
         portal: PortalView, "portal", VDS_E_OBJECT_NOT_FOUND,
             |view| view.portals.iter().collect(),
             |portal| vec![portal.properties.address.to_string()];
+    }
+
+    /// What is not found may be on an array that is not open yet.
+    fn or_opening(&self, refusal: Refusal) -> Refusal {
+        let mut subsystems = self.views.iter().flat_map(|(_, view)| &view.subsystems);
+        let opening = subsystems.find(|it| it.properties.status == SubsystemStatus::NotReady);
+        let Some(opening) = opening else { return refusal };
+        let name = &opening.properties.friendly_name;
+        let message = format!("{}, but array {name} is still being opened", refusal.message);
+        Refusal::new(HResult::VDSX_E_ARRAY_OPENING, message)
     }
 
     /// The subsystem called so, or, without a name, the only one there is.

@@ -134,6 +134,17 @@ impl Registry {
         self.inner.phase.store(STOPPING, Ordering::Release);
     }
 
+    /// Whether objects may be asked for: before arrays were looked for, nothing would be found.
+    ///
+    /// # Errors
+    /// `VDSX_E_SERVICE_STARTING`.
+    pub(crate) fn check_started(&self) -> Result<(), Refusal> {
+        match self.inner.phase.load(Ordering::Acquire) {
+            STARTING => self.check_running(),
+            _ => Ok(()),
+        }
+    }
+
     fn check_running(&self) -> Result<(), Refusal> {
         let (result, message) = match self.inner.phase.load(Ordering::Acquire) {
             RUNNING => return Ok(()),

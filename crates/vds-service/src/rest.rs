@@ -131,7 +131,14 @@ async fn finish(State(app): Shared, request: Request, next: Next) -> Response {
         let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
         (peer, format!("{} {}", request.method(), request.uri().path()))
     });
-    let mut response = next.run(request).await;
+    let started = match request.uri().path() {
+        path::STATUS => Ok(()),
+        _ => app.registry.check_started(),
+    };
+    let mut response = match started {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => ApiError::from(refusal).into_response(),
+    };
     let error = response.extensions_mut().remove::<ErrorBody>().map(|mut body| {
         body.request_id.clone_from(&request_id);
         body

@@ -20,6 +20,7 @@ type Asked = (ProviderId, Request);
 /// One change of a LUN.
 pub(super) enum LunChange {
     Mask(UnmaskingList),
+    MaskEntries { add: UnmaskingList, remove: UnmaskingList },
     Name(String),
     Caching(Caching),
     Status(LunStatus),
@@ -213,6 +214,11 @@ impl Snapshot {
                 Self::check_exposure(&found, subsystem, &unmasking_list, body.confirm_exposed)?;
                 Request::SetLunMask { lun, unmasking_list }
             }
+            LunChange::MaskEntries { add, remove } => {
+                let subsystem = found.object.subsystem;
+                Self::check_exposure(&found, subsystem, &add, body.confirm_exposed)?;
+                Request::ChangeLunMask { lun, add, remove }
+            }
             LunChange::Name(name) => Request::SetLunName { lun, name },
             LunChange::Caching(caching) => Request::SetLunCaching { lun, caching },
             LunChange::Status(status) => Request::SetLunStatus { lun, status },
@@ -357,6 +363,11 @@ pub(super) fn lun_change(body: &api::ChangeLun) -> Result<LunChange, Refusal> {
     let mut changes = Vec::new();
     if let Some(list) = &body.unmasking_list {
         changes.push(LunChange::Mask(mask(list)?));
+    }
+    if body.unmask_add.is_some() || body.unmask_remove.is_some() {
+        let list = |text: &Option<String>| mask(text.as_deref().unwrap_or_default());
+        let (add, remove) = (list(&body.unmask_add)?, list(&body.unmask_remove)?);
+        changes.push(LunChange::MaskEntries { add, remove });
     }
     if let Some(name) = &body.name {
         changes.push(LunChange::Name(name.clone()));

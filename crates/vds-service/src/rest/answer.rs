@@ -5,12 +5,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use vds_api::{ErrorBody, List, PAGE_ITEMS_MAX, path};
 use vds_model::{HResult, OperationId};
-use vds_operation::Operation;
+use vds_operation::{Operation, OperationKind};
 use vds_provider::Refusal;
 
 use super::App;
 use crate::ServiceError;
 use crate::convert::refusal_body;
+use crate::registry::Asker;
 
 /// A request that was not done.
 #[derive(Debug)]
@@ -64,6 +65,23 @@ pub(super) fn accepted(app: &App, operation: &Operation) -> Response {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
+}
+
+/// The operation that a request of this kind began with the same key before; else the miss.
+///
+/// For requests that take their object away: repeated, they do not find it any more, and find their operation. A name
+/// that leads nowhere cannot be compared with the one of the first request: the key alone tells.
+pub(super) fn begun_before(
+    app: &App,
+    asker: &Asker,
+    kind: OperationKind,
+    miss: impl Into<ApiError>,
+) -> Answer<Response> {
+    let is_it = |operation: &Operation| {
+        operation.kind() == kind && asker.key.is_some() && operation.record().key == asker.key
+    };
+    let before = app.registry.operations().into_iter().find(|(_, operation)| is_it(operation));
+    before.map(|(_, operation)| accepted(app, &operation)).ok_or_else(|| miss.into())
 }
 
 /// The page of `items` after a key, in the order of the keys.

@@ -6,9 +6,10 @@ use axum::response::Response;
 use vds_api as api;
 use vds_api::{List, SubsystemFilter};
 use vds_model::HResult;
+use vds_operation::OperationKind;
 use vds_provider::{LunView, Request, View};
 
-use super::answer::{Answer, ApiError, accepted, page};
+use super::answer::{Answer, ApiError, accepted, begun_before, page};
 use super::arrays::filter;
 use super::extract::{Body, Caller, Name, Params};
 use super::{App, Shared};
@@ -87,7 +88,10 @@ pub(super) async fn delete_lun(
     Params(query): Params<api::DeleteLun>,
 ) -> Answer<Response> {
     let snapshot = app.registry.snapshot().await;
-    let found = snapshot.lun(&name)?;
+    let found = match snapshot.lun(&name) {
+        Ok(found) => found,
+        Err(miss) => return begun_before(&app, &asker, OperationKind::DeleteLun, miss),
+    };
     if !query.force {
         check_unused(&app, found.view, found.object).await?;
     }
@@ -170,7 +174,10 @@ pub(super) async fn remove_plex(
     Caller(asker): Caller,
 ) -> Answer<Response> {
     let snapshot = app.registry.snapshot().await;
-    let found = snapshot.plex(&name)?;
+    let found = match snapshot.plex(&name) {
+        Ok(found) => found,
+        Err(miss) => return begun_before(&app, &asker, OperationKind::RemovePlex, miss),
+    };
     let request = Request::RemovePlex { plex: found.object.properties.id };
     Ok(accepted(&app, &app.registry.start(asker, found.provider, request).await?))
 }

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::response::Response;
 use vds_api as api;
 use vds_api::{List, PageQuery, SubsystemFilter};
+use vds_operation::OperationKind;
 use vds_provider::Request;
 
 use super::Shared;
-use super::answer::{Answer, accepted, page};
+use super::answer::{Answer, accepted, begun_before, page};
 use super::arrays::filter;
 use super::extract::{Body, Caller, Name, Params};
 use crate::convert;
@@ -52,7 +53,10 @@ pub(super) async fn delete_target(
     Caller(asker): Caller,
 ) -> Answer<Response> {
     let snapshot = app.registry.snapshot().await;
-    let found = snapshot.target(&name)?;
+    let found = match snapshot.target(&name) {
+        Ok(found) => found,
+        Err(miss) => return begun_before(&app, &asker, OperationKind::DeleteTarget, miss),
+    };
     let request = Request::DeleteTarget { target: found.object.properties.id };
     Ok(accepted(&app, &app.registry.start(asker, found.provider, request).await?))
 }

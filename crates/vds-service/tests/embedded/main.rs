@@ -173,7 +173,7 @@ async fn a_lun_in_use_is_deleted_only_by_force() {
     service.shutdown().await;
 }
 
-/// A port that somebody else has is shown as such, and listened on once it is free.
+/// A portal is not added where nobody can listen; one that lost its port over a restart says why, and listens once it is free.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
     let directory = tempfile::tempdir().unwrap();
@@ -182,8 +182,21 @@ async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap();
     let subsystem = made.subsystem.id.parse().unwrap();
-    let added = run(&service, Request::AddPortal { subsystem, listen, announce: None }).await;
-    let Ok(Output::AddPortal(id)) = added else { panic!("{added:?}") };
+    let add = || Request::AddPortal { subsystem, listen, announce: None };
+    let rest = http::Client::new(service.socket().unwrap());
+    let body = serde_json::json!({"listen": listen.to_string()});
+    let refused = rest.post("/v1/portals", &body).await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert_eq!(refused.body["code"], "portal.listen_failed", "{}", refused.body);
+    let message = refused.body["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(&listen.to_string()), "{message}");
+    assert_eq!(run(&service, add()).await, Err(HResult::VDSX_E_LISTEN_FAILED));
+    drop(taken);
+    let Ok(Output::AddPortal(id)) = run(&service, add()).await else { panic!("it is free") };
+    assert_eq!(run(&service, add()).await, Err(HResult::VDS_E_OBJECT_EXISTS), "it is ours");
+    service.shutdown().await;
+    let taken = std::net::TcpListener::bind(listen).unwrap();
+    let service = start(directory.path()).await;
     let mut seen = 0;
     let mut wait_for = async |status: PortalStatus| {
         let waited = tokio::time::timeout(CLIENT_TIMEOUT, async {
@@ -205,6 +218,28 @@ async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
     while std::net::TcpListener::bind(listen).is_err() {
         tokio::task::yield_now().await;
     }
+    service.shutdown().await;
+}
+
+/// While an array waits for its drives nothing on it is said not to exist.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_on_an_array_that_is_being_opened_is_not_said_to_be_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = start(directory.path()).await;
+    let (made, _) = make(&service).await;
+    service.shutdown().await;
+    let away = directory.path().join("away.img");
+    std::fs::rename(&made.drives[0].path, &away).unwrap();
+    let service = start(directory.path()).await;
+    let rest = http::Client::new(service.socket().unwrap());
+    let path = format!("/v1/luns/{}", made.luns[0].name);
+    let early = rest.get(&path).await;
+    assert_eq!(early.body["code"], "array.opening", "{}", early.body);
+    assert_eq!(early.status, 409);
+    std::fs::rename(&away, &made.drives[0].path).unwrap();
+    run(&service, Request::Reenumerate).await.unwrap();
+    assert_eq!(rest.get(&path).await.body["name"], made.luns[0].name);
+    assert_eq!(rest.get("/v1/luns/nobody").await.body["code"], "object.not_found");
     service.shutdown().await;
 }
 

@@ -37,6 +37,16 @@ async fn a_lun_is_planned_made_changed_and_deleted() {
         assert_eq!(lun.body["plexes"].as_array().map(Vec::len), Some(2));
         assert_eq!(lun.body["unmasking_list"], "iqn.2025-01.org.example:db");
     }
+    // Entries are added to the list as it is, and taken from it.
+    let patch = async |change: Value| {
+        let changed = f.client.send(Method::PATCH, "/v1/luns/db1", &[], &change).await;
+        assert_eq!(f.client.wait(&changed).await["state"], "succeeded", "{change}");
+        f.client.get("/v1/luns/db1").await.body["unmasking_list"].clone()
+    };
+    let (a, db) = ("iqn.2025-01.org.example:a", "iqn.2025-01.org.example:db");
+    assert_eq!(patch(json!({"unmask_add": a})).await, format!("{db};{a}"));
+    assert_eq!(patch(json!({"unmask_remove": db})).await, a);
+    assert_eq!(patch(json!({"unmask_add": db, "unmask_remove": a})).await, db);
     for (change, field) in [
         (json!({"name": "db2"}), "name"),
         (json!({"unmasking_list": ""}), "unmasking_list"),

@@ -86,3 +86,34 @@ async fn an_unfinished_operation_is_asked_after() {
         f.service.shutdown().await;
     }
 }
+
+/// While the service looks for arrays, nothing is said not to exist.
+#[tokio::test]
+async fn whoever_comes_too_early_is_told_to_come_again() {
+    let f = start().await;
+    f.provider.set_pace(Pace::Stepwise);
+    let begun = f.client.post("/v1/luns", &json!({"name": "db1", "size_bytes": GIB})).await;
+    assert_eq!(begun.status, 202);
+    let copy = tempfile::tempdir().unwrap();
+    let store = "service.redb";
+    std::fs::copy(f.directory.path().join(store), copy.path().join(store)).unwrap();
+    // Its answer is what the start waits for.
+    let id = vds_provider::Provider::id(&f.provider);
+    let provider = vds_provider::SimulatedProvider::new(id, &[100 * GIB, 100 * GIB]);
+    provider.misbehave_view(vds_provider::ViewMisbehaviour::Silent);
+    let mut config = config(copy.path(), &provider);
+    config.providers.iter_mut().for_each(|loaded| loaded.resumes = true);
+    let socket = config.socket.clone().unwrap();
+    let starting = tokio::spawn(Service::start(config));
+    while tokio::net::UnixStream::connect(&socket).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let client = crate::client::Client::new(&socket);
+    for path in ["/v1/luns/db1", "/v1/luns", "/v1/subsystems/main", "/v1/operations"] {
+        let early = client.get(path).await;
+        assert_eq!(early.status, 503, "{path}: {}", early.body);
+        assert_eq!(early.body["code"], "service.starting", "{path}: {}", early.body);
+    }
+    assert!(!starting.is_finished());
+    starting.abort();
+}

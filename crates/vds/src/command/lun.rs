@@ -15,6 +15,11 @@ Sizes are exact: 20GB is 20000000000 bytes, 20GiB is 21474836480.
 Without --unmask nobody sees the LUN. --plan shows drives, space and risks and changes nothing.
 simple, span and stripe lose what lay on a lost drive.";
 
+const UNMASK_EXAMPLE: &str = "\
+Examples:
+  vds lun unmask db1 iqn.2025-01.org.example:c
+  vds lun unmask db1 --remove iqn.2025-01.org.example:a";
+
 const MASK_EXAMPLE: &str = "\
 Examples:
   vds lun mask db1 'iqn.2025-01.org.example:a;iqn.2025-01.org.example:b'
@@ -183,14 +188,17 @@ pub(crate) enum LunVerb {
         #[arg(value_parser = values::unmasking)]
         list: UnmaskingList,
     },
-    /// Let more initiators see a LUN, keeping the list so far
-    #[command(after_help = "Example:\n  vds lun unmask db1 iqn.2025-01.org.example:c")]
+    /// Let more initiators see a LUN, or fewer, keeping the rest of the list
+    #[command(after_help = UNMASK_EXAMPLE)]
     Unmask {
         /// Name or id
         lun: String,
         /// Initiator names joined by semicolons, or * for everybody
-        #[arg(value_parser = values::unmasking)]
-        add: UnmaskingList,
+        #[arg(value_parser = values::unmasking, required_unless_present = "remove")]
+        add: Option<UnmaskingList>,
+        /// Initiators that are to see it no longer
+        #[arg(long, value_name = "LIST", value_parser = values::unmasking)]
+        remove: Option<UnmaskingList>,
     },
     /// Give a LUN another name
     #[command(after_help = "Example:\n  vds lun rename db1 db-old")]

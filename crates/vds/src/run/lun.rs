@@ -34,7 +34,7 @@ pub(super) async fn lun(context: &Context, verb: LunVerb) -> Result<(), Failure>
             let lun = context.client.lun(&lun).await?;
             mask(context, &lun, &list).await
         }
-        LunVerb::Unmask { lun, add } => unmask(context, &lun, &add).await,
+        LunVerb::Unmask { lun, add, remove } => unmask(context, &lun, add, remove).await,
         LunVerb::Rename { lun, name } => {
             let lun = context.client.lun(&lun).await?;
             let done = format!("LUN {} is now called {name}", lun.name);
@@ -227,22 +227,21 @@ async fn delete(context: &Context, name: &str, force: bool) -> Result<(), Failur
     context.finish_with(pending, &format!("LUN {} is deleted", lun.name)).await
 }
 
-/// Sets a whole list; opening it to everybody beyond this machine is asked about.
+/// Changes who sees a LUN; opening it to everybody beyond this machine is asked about.
 fn start_mask<'a>(
     context: &'a Context,
     lun: &'a Lun,
-    list: &UnmaskingList,
+    change: ChangeLun,
 ) -> impl Fn(bool) -> std::pin::Pin<Box<dyn Future<Output = Result<Pending, ClientError>> + 'a>> {
-    let text = list.to_string();
     move |confirm_exposed| {
-        let unmasking_list = Some(text.clone());
-        let change = ChangeLun { unmasking_list, confirm_exposed, ..ChangeLun::default() };
+        let change = ChangeLun { confirm_exposed, ..change.clone() };
         Box::pin(async move { context.client.change_lun(&lun.id, &change).await })
     }
 }
 
 async fn mask(context: &Context, lun: &Lun, list: &UnmaskingList) -> Result<(), Failure> {
-    let pending = context.start_with_consent(start_mask(context, lun, list)).await?;
+    let change = ChangeLun { unmasking_list: Some(list.to_string()), ..ChangeLun::default() };
+    let pending = context.start_with_consent(start_mask(context, lun, change)).await?;
     context.finish_with(pending, &seen_by(&lun.name, list)).await
 }
 
@@ -254,12 +253,25 @@ fn seen_by(name: &str, list: &UnmaskingList) -> String {
     }
 }
 
-async fn unmask(context: &Context, name: &str, add: &UnmaskingList) -> Result<(), Failure> {
+/// The service does the sum: whoever changes the list at the same time is not undone.
+async fn unmask(
+    context: &Context,
+    name: &str,
+    add: Option<UnmaskingList>,
+    remove: Option<UnmaskingList>,
+) -> Result<(), Failure> {
     let lun = context.client.lun(name).await?;
-    let refused = |error: vds_model::UnmaskingError| Failure::Usage { message: error.to_string() };
-    let list = UnmaskingList::parse(&lun.unmasking_list).map_err(refused)?;
-    let list = list.union(add).map_err(refused)?;
-    mask(context, &lun, &list).await
+    let text = |list: Option<UnmaskingList>| list.map(|list| list.to_string());
+    let (unmask_add, unmask_remove) = (text(add), text(remove));
+    let change = ChangeLun { unmask_add, unmask_remove, ..ChangeLun::default() };
+    let pending = context.start_with_consent(start_mask(context, &lun, change)).await?;
+    context
+        .finish(pending, async |_| {
+            let now = context.client.lun(&lun.id).await?;
+            let list = UnmaskingList::parse(&now.unmasking_list).unwrap_or_default();
+            output::line(&seen_by(&now.name, &list))
+        })
+        .await
 }
 
 async fn set(context: &Context, name: &str, change: SetLunArgs) -> Result<(), Failure> {

@@ -186,12 +186,23 @@ fn unmask_keeps_the_list_so_far() {
     let two = "iqn.2025-01.org.example:two";
     let fake = Fake::start(move |asked, _| match asked.what.as_str() {
         "GET /v1/luns/db1" => Some((200, lun(one))),
+        what if what == format!("GET /v1/luns/{LUN}") => Some((200, lun(&format!("{one};{two}")))),
         _ => Some((202, succeeded())),
     });
     let ran = run_on(&fake.socket(), &["lun", "unmask", "db1", two]).expect_code(0);
     assert_eq!(ran.stdout, format!("LUN db1 is seen by {one};{two}\n"));
-    let body = &fake.bodies(&format!("PATCH /v1/luns/{LUN}"))[0];
-    assert_eq!(body["unmasking_list"], format!("{one};{two}"));
+    run_on(&fake.socket(), &["lun", "unmask", "db1", "--remove", one]).expect_code(0);
+    // The service does the sum: nobody else's change is undone by it.
+    let bodies = fake.bodies(&format!("PATCH /v1/luns/{LUN}"));
+    assert_eq!(
+        (&bodies[0]["unmask_add"], &bodies[0]["unmask_remove"]),
+        (&json!(two), &json!(null))
+    );
+    assert_eq!(
+        (&bodies[1]["unmask_add"], &bodies[1]["unmask_remove"]),
+        (&json!(null), &json!(one))
+    );
+    assert!(bodies.iter().all(|body| body["unmasking_list"].is_null()), "{bodies:?}");
 }
 
 #[test]

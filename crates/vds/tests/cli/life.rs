@@ -201,9 +201,10 @@ fn refusals_have_their_codes() {
     std::fs::File::create_new(&small).unwrap().set_len(1 << 20).unwrap();
     check(&["drive", "add", small.to_str().unwrap()], 2, "drive.too_small");
     daemon.run(&["lun", "create", "a", "--size", "8MiB"]).expect_code(0);
-    // Names are for people, ids are for sure.
-    daemon.run(&["lun", "create", "a", "--size", "8MiB"]).expect_code(0);
-    check(&["lun", "show", "a"], 4, "name.ambiguous");
+    // What a script makes twice is there once.
+    check(&["lun", "create", "a", "--size", "8MiB"], 4, "object.exists");
+    daemon.run(&["lun", "create", "b", "--size", "8MiB"]).expect_code(0);
+    check(&["lun", "rename", "b", "a"], 4, "object.exists");
     daemon.stop("TERM");
 }
 
