@@ -158,7 +158,7 @@ impl Lun {
             state.checkpoints.get(&number).copied().unwrap_or_else(|| first_checkpoint(number));
         let segments = state
             .segments_of(number)
-            .map(|segment| (segment.number, Segment::new(engine, segment)))
+            .map(|segment| (segment.number, Segment::new(engine, segment, None)))
             .collect();
         let live = LiveCounts::of_catalog(&state, number);
         let map = map_at(&checkpoint, record);
@@ -287,7 +287,8 @@ impl Lun {
     fn reload_segment(&self, number: SegmentNo) {
         let state = self.engine.catalog.state();
         let Some(record) = state.segments.get(&number) else { return };
-        let fresh = Segment::new(&self.engine, record);
+        let before = self.segment(number);
+        let fresh = Segment::new(&self.engine, record, before.as_deref());
         if let Some(old) = self.segments.borrow_mut().insert(number, fresh) {
             old.retire_columns_not_in(record);
         }

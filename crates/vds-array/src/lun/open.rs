@@ -91,7 +91,7 @@ impl Lun {
         let records = vec![Record::Segment(record.clone())];
         // Staged first: the number is taken. The label is for a rescuer, the catalog for us: their order does not matter.
         let commit = self.engine.catalog.commit(records);
-        let segment = Segment::new(&self.engine, &record);
+        let segment = Segment::new(&self.engine, &record, None);
         self.segments.borrow_mut().insert(record.number, Rc::clone(&segment));
         let labels = self.write_labels(&record);
         if commit.await.is_err() {

@@ -1,6 +1,6 @@
 //! A segment in use: its columns on live drives, and the slabs it gives back when nobody reads it any more.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use vds_io::{Buffer, DiskError, DiskErrorKind};
 use crate::drive::Drive;
 use crate::engine::Engine;
 
-/// A segment. Whoever reads or writes it holds it; the last to let go gives back the slabs that were marked for release.
+/// A segment. Whoever reads or writes it holds it, and with it its slabs.
 pub(crate) struct Segment {
     pub(crate) number: SegmentNo,
     pub(crate) lun: LunNo,
@@ -25,15 +25,34 @@ pub(crate) struct Segment {
     pub(crate) columns: Vec<LiveColumn>,
     /// As the catalog has it.
     pub(crate) state: Cell<SegmentState>,
-    /// Set when the catalog no longer names these slabs.
-    release: RefCell<Vec<(DriveNo, SlabNo)>>,
-    engine: Weak<Engine>,
 }
 
 /// A column and, if it was open when this was made, its drive.
 pub(crate) struct LiveColumn {
     pub(crate) record: Column,
     pub(crate) drive: Option<Rc<Drive>>,
+    slab: Rc<HeldSlab>,
+}
+
+/// A slab in use. When a segment's columns are looked up anew, those who still read the old form hold the same slabs: the last
+/// to let go gives back a slab that the catalog no longer names.
+struct HeldSlab {
+    lun: LunNo,
+    drive: DriveNo,
+    slab: SlabNo,
+    /// The catalog no longer names it.
+    retired: Cell<bool>,
+    engine: Weak<Engine>,
+}
+
+impl Drop for HeldSlab {
+    fn drop(&mut self) {
+        if self.retired.get()
+            && let Some(engine) = self.engine.upgrade()
+        {
+            engine.release(self.lun, vec![(self.drive, self.slab)]);
+        }
+    }
 }
 
 impl LiveColumn {
@@ -67,12 +86,32 @@ fn missing() -> DiskError {
 }
 
 impl Segment {
-    /// Takes a segment into use as the catalog has it.
-    pub(crate) fn new(engine: &Rc<Engine>, record: &SegmentRecord) -> Rc<Self> {
+    /// Takes a segment into use as the catalog has it; `before` is the form in which it was in use until now.
+    pub(crate) fn new(
+        engine: &Rc<Engine>,
+        record: &SegmentRecord,
+        before: Option<&Self>,
+    ) -> Rc<Self> {
         let drives = engine.drives.borrow();
+        let held = |column: &Column| {
+            let mut columns = before.into_iter().flat_map(|before| &before.columns);
+            let same =
+                columns.find(|it| (it.record.drive, it.record.slab) == (column.drive, column.slab));
+            match same {
+                Some(same) => Rc::clone(&same.slab),
+                None => Rc::new(HeldSlab {
+                    lun: record.lun,
+                    drive: column.drive,
+                    slab: column.slab,
+                    retired: Cell::new(false),
+                    engine: Rc::downgrade(engine),
+                }),
+            }
+        };
         let columns = record.columns.iter().map(|column| LiveColumn {
             record: *column,
             drive: drives.get(&column.drive).cloned(),
+            slab: held(column),
         });
         let shift = engine.catalog.state().array.slab_shift;
         Rc::new(Self {
@@ -85,8 +124,6 @@ impl Segment {
             rows: (1 << (shift - 12)) - 1,
             columns: columns.collect(),
             state: Cell::new(record.state),
-            release: RefCell::default(),
-            engine: Rc::downgrade(engine),
         })
     }
 
@@ -114,8 +151,7 @@ impl Segment {
 
     /// The catalog no longer names this segment: all slabs are free once nobody reads them.
     pub(crate) fn retire(&self) {
-        let slabs = self.columns.iter().map(|column| (column.record.drive, column.record.slab));
-        *self.release.borrow_mut() = slabs.collect();
+        self.columns.iter().for_each(|column| column.slab.retired.set(true));
     }
 
     /// For a planted bug: others may write to the slabs at once.
@@ -126,7 +162,7 @@ impl Segment {
                 let garbage = vds_io::Buffer::copy_of(&vec![0xA5; 200 * vds_format::BLOCK_BYTES]);
                 let drive = Rc::clone(drive);
                 let block = drive.slab_block(column.record.slab);
-                let Some(engine) = self.engine.upgrade() else { continue };
+                let Some(engine) = column.slab.engine.upgrade() else { continue };
                 let write = async move {
                     // Whoever got the slab writes to it.
                     let _ = drive.write(block, Arc::new(garbage)).await;
@@ -139,18 +175,11 @@ impl Segment {
     /// The catalog names this segment with other columns now; slabs that it no longer names are free once nobody reads
     /// them here.
     pub(crate) fn retire_columns_not_in(&self, record: &SegmentRecord) {
-        let kept = |slab: &(DriveNo, SlabNo)| {
-            record.columns.iter().any(|column| (column.drive, column.slab) == *slab)
+        let is_kept = |mine: &&LiveColumn| {
+            let slab = (mine.record.drive, mine.record.slab);
+            record.columns.iter().any(|column| (column.drive, column.slab) == slab)
         };
-        let slabs = self.columns.iter().map(|column| (column.record.drive, column.record.slab));
-        *self.release.borrow_mut() = slabs.filter(|slab| !kept(slab)).collect();
-    }
-}
-
-impl Drop for Segment {
-    fn drop(&mut self) {
-        if let Some(engine) = self.engine.upgrade() {
-            engine.release(self.lun, self.release.take());
-        }
+        let left = self.columns.iter().filter(|column| !is_kept(column));
+        left.for_each(|column| column.slab.retired.set(true));
     }
 }
