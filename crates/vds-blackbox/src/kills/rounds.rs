@@ -285,6 +285,10 @@ impl Rounds<'_> {
             load.context("a loaded LUN")?.resize(bytes);
         }
         self.ledger.note(key, &operation)?;
+        // Who never got an answer asks again.
+        let again = daemon.ask(&work.asked).context("asking again with the same key")?;
+        ensure!(again["id"] == id, "the same key began another operation: {again:#}");
+        ensure!(end_words(&again) == end_words(&operation), "it has another end: {again:#}");
         let ended_unix_ms = operation["ended_unix_ms"].as_u64().context("an end")?;
         let mut was_amid = ended_unix_ms > killed_unix_ms;
         if !succeeded && operation["error"]["code"] == NEVER_BEGUN {

@@ -108,8 +108,11 @@ fn garbage_ends_its_connection_and_nothing_else() {
             // The daemon may hang up at any byte.
             let _ = initiator.send_raw(&bytes);
         }
-        let answer = bystander.read(number, 1, 512).unwrap();
+        let data: Vec<u8> = number.to_be_bytes().into_iter().cycle().take(512).collect();
+        let answer = bystander.write(number, &data, 512).unwrap();
         assert!(answer.is_good(), "{answer:?}");
+        let answer = bystander.read(number, 1, 512).unwrap();
+        assert!(answer.is_good() && answer.data == data, "{answer:?}");
         daemon.ensure_alive().unwrap();
     }
     drop(bystander);
