@@ -14,6 +14,12 @@ use super::errors::rolled_back;
 use super::run::Work;
 use super::shared::of_drive;
 
+#[cfg(test)]
+thread_local! {
+    /// Planted bug: an operation that goes on is worked on twice.
+    pub(super) static TAKE_UP_TWICE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 impl Array {
     /// Takes up all operations of the catalog: ended ones are remembered, others go on or are ended.
     pub(super) fn take_up_operations(self: &Rc<Self>) {
@@ -31,6 +37,10 @@ impl Array {
                 let fresh = self.operations.borrow_mut().insert(operation);
                 debug_assert!(fresh, "ids are unique in the catalog");
             } else {
+                #[cfg(test)]
+                if TAKE_UP_TWICE.get() {
+                    self.take_up(record.clone());
+                }
                 self.take_up(record);
             }
         }

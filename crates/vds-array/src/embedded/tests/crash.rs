@@ -7,6 +7,7 @@ use vds_model::{HResult, LunStatus, OperationId};
 use vds_operation::{AfterCrash, End, OperationKind};
 use vds_sim::{CrashMode, CutPoint};
 
+use super::super::resume::TAKE_UP_TWICE;
 use super::super::run::PLANTED;
 use super::bench::{Bench, MIB, Outcome, check, drive_ids, make_request};
 use super::stage::{Case, Stage, cases, facts};
@@ -140,6 +141,16 @@ fn planted_an_end_in_a_transaction_of_its_own_is_caught() {
     PLANTED.set(true);
     let cases = cases();
     let case = cases.iter().find(|case| case.name == "create LUN").unwrap();
+    matrix(case, 0, 1);
+}
+
+/// Goal: the matrix sees an operation that is worked on twice after a crash: the LUN grows by twice as much as its end says.
+#[test]
+#[should_panic(expected = "succeeded")]
+fn planted_an_operation_resumed_twice_is_caught() {
+    TAKE_UP_TWICE.set(true);
+    let cases = cases();
+    let case = cases.iter().find(|case| case.name == "extend LUN").unwrap();
     matrix(case, 0, 1);
 }
 

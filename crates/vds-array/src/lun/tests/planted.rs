@@ -50,7 +50,10 @@ fn overwritten(seed: u64, plant: Option<Plant>) -> Result<(), String> {
             made = true;
             let mix = Mix { unmaps: 0, zeros: 0, compares: 0, ..Mix::USUAL };
             let workload = machine.workload(&life, mix);
-            workload.verify().await.map_err(|violation| violation.to_string())?;
+            let found = workload.verify().await.map_err(|violation| violation.to_string())?;
+            if found.unreadable > 0 {
+                return Err(format!("{} sectors cannot be read", found.unreadable));
+            }
             for _ in 0..rounds {
                 workload.run(8, 300).await.map_err(|violation| violation.to_string())?;
                 if life.lun.clean_once().await {
@@ -58,6 +61,10 @@ fn overwritten(seed: u64, plant: Option<Plant>) -> Result<(), String> {
                 }
                 life.check();
             }
+            // What dies by writes that nobody flushed may have to come back.
+            let unflushed = Mix { reads: 0, flushes: 0, fua_one_in: 0, partial_one_in: 0, ..mix };
+            let burst = machine.workload(&life, unflushed);
+            burst.run(8, 80).await.map_err(|violation| violation.to_string())?;
             // The cut comes while a checkpoint frees what died since the last.
             let cut = machine.disks.issued() + 1 + chance.below(14);
             machine.disks.crash_at(CutPoint::Issued(cut), CrashMode::PowerCut);
