@@ -131,6 +131,9 @@ pub(crate) struct Ledger {
     pub(crate) array: Option<SubsystemId>,
     pub(crate) luns: BTreeMap<LunId, LunState>,
     pub(crate) targets: BTreeMap<TargetId, TargetState>,
+    /// Targets that went with their last LUN, as far as was heard. Ends that become durable in one round are heard in no
+    /// order: a LUN that was put behind the target before that may be heard of only afterwards.
+    left_targets: BTreeMap<TargetId, TargetState>,
     pub(crate) portals: BTreeMap<PortalId, SocketAddr>,
     pub(crate) drives: BTreeMap<DriveId, DriveState>,
     pub(crate) operations: BTreeMap<OperationId, Asked>,
@@ -234,7 +237,8 @@ impl Ledger {
             }
             (Request::DeleteTarget { target }, _) => drop(self.targets.remove(target)),
             (Request::SetTargetChap { target, chap }, _) => {
-                if let Some(target) = self.targets.get_mut(target) {
+                let known = self.targets.get_mut(target);
+                if let Some(target) = known.or_else(|| self.left_targets.get_mut(target)) {
                     let user = chap.as_ref().map(|chap| chap.initiator.user.clone());
                     target.chap_user = user.unwrap_or_default();
                     target.is_mutual = chap.as_ref().is_some_and(|chap| chap.target.is_some());
@@ -325,7 +329,13 @@ impl Ledger {
                 let state = TargetState::new(Some(name.clone()), true);
                 target.map(|id| self.targets.insert(id, state));
             }
-            TargetChoice::None | TargetChoice::Existing(_) => {}
+            // That it succeeded says that the target was there, and it stays while this LUN is behind it.
+            TargetChoice::Existing(id) => {
+                if let Some(state) = self.left_targets.remove(id) {
+                    self.targets.insert(*id, state);
+                }
+            }
+            TargetChoice::None => {}
         }
         let name = match create.name.as_str() {
             "" => shown.map(|lun| lun.properties.friendly_name.clone()).unwrap_or_default(),
@@ -361,7 +371,8 @@ impl Ledger {
         let Some(target) = lun.target else { return };
         let shared = self.luns.values().any(|other| other.target == Some(target));
         if !shared && self.targets.get(&target).is_some_and(|it| it.made_for_lun) {
-            self.targets.remove(&target);
+            let state = self.targets.remove(&target).expect("just seen");
+            self.left_targets.insert(target, state);
         }
     }
 }
