@@ -161,6 +161,10 @@ impl Life {
         let view = self.embedded.view();
         let is_member = self.proof.ledger.borrow().drives.values().any(|it| it.path == victim.path);
         if !is_member {
+            // LUNs may have left it for homes that do not hold everything yet: another failure now would be a second one.
+            if !self.all_whole(&view) {
+                return;
+            }
             drive.heal();
             drive.come_back();
             drive.wipe();

@@ -84,6 +84,8 @@ pub(super) struct Array {
     pub(super) shared: Rc<Shared>,
     pub(super) luns: RefCell<BTreeMap<LunNo, Entry>>,
     pub(super) operations: RefCell<History>,
+    /// Operations whose intent is not durable: nobody is told of them, since a crash may undo that they ever were.
+    pub(super) undurable: RefCell<BTreeSet<OperationId>>,
     pub(super) made_by: RefCell<BTreeMap<ObjectRef, OperationId>>,
     /// Walks under way.
     pub(super) walks: RefCell<BTreeMap<LunNo, Rc<WalkProgress>>>,
@@ -134,6 +136,7 @@ impl Array {
             shared: Rc::clone(shared),
             luns: RefCell::default(),
             operations: RefCell::new(History::new(limits)),
+            undurable: RefCell::default(),
             made_by: RefCell::default(),
             walks: RefCell::default(),
             busy: RefCell::default(),

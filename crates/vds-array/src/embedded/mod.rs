@@ -344,7 +344,10 @@ impl Embedded {
         let mut seen = BTreeSet::new();
         let mut all: Vec<Operation> = self.operations.borrow().iter().cloned().collect();
         for array in self.arrays.borrow().values() {
-            all.extend(array.operations.borrow().iter().cloned());
+            let undurable = array.undurable.borrow();
+            let operations = array.operations.borrow();
+            let told = operations.iter().filter(|operation| !undurable.contains(&operation.id()));
+            all.extend(told.cloned());
         }
         all.retain(|operation| seen.insert(operation.id()));
         all

@@ -95,9 +95,11 @@ impl Array {
             let message = format!("operation {} exists already", operation.id());
             return RawStart::refused(Refusal::new(HResult::VDSX_E_REUSED_OPERATION, message));
         }
+        self.undurable.borrow_mut().insert(operation.id());
         if let Err(error) = commit.await {
             return RawStart::refused(of_catalog(&error));
         }
+        self.undurable.borrow_mut().remove(&operation.id());
         self.spawn_work(driver, request, busy);
         drop(working);
         RawStart::started(operation)
