@@ -199,7 +199,12 @@ impl Lun {
         let is_home = |drive: DriveNo| {
             homes.iter().any(|it| it.data_column == slot.data_column && it.drives.contains(&drive))
         };
-        for drive in self.engine.live_drives() {
+        // One that is being removed answers for a while longer than it is a member.
+        let state = self.engine.catalog.state();
+        let is_member = |drive: &DriveNo| {
+            state.drives.get(drive).is_some_and(|record| record.state == DriveState::Active)
+        };
+        for drive in self.engine.live_drives().into_iter().filter(is_member) {
             if !holds_a_copy(drive)
                 && !is_home(drive)
                 && let Some(slab) = space.allocate_unpromised(self.number, drive)
