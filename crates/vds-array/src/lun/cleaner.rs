@@ -141,7 +141,7 @@ impl Lun {
     }
 
     /// Waits until slabs that were freed can be taken.
-    async fn until_released(&self) {
+    pub(super) async fn until_released(&self) {
         let engine = &self.engine;
         engine.space_changed.until(|| (engine.releasing.get() == 0).then_some(())).await;
     }

@@ -158,10 +158,18 @@ impl Lun {
         }
     }
 
-    /// Deletes what an attempt at recovery opened that did not finish.
+    /// Deletes what an attempt at recovery opened that did not finish, and what was open for moves and map pages without any
+    /// that the checkpoint counts on.
     async fn delete_stale(self: &Rc<Self>, epoch: u32) -> Result<(), RecoveryError> {
+        let is_empty = |segment: &Segment| {
+            segment.stream != Stream::Host
+                && segment.state.get() == SegmentState::Open
+                && self.live_of(segment.number) == 0
+        };
+        let segments = self.segments.borrow();
         let stale: Vec<Rc<Segment>> =
-            self.segments.borrow().values().filter(|s| s.epoch > epoch).cloned().collect();
+            segments.values().filter(|it| it.epoch > epoch || is_empty(it)).cloned().collect();
+        drop(segments);
         if stale.is_empty() {
             return Ok(());
         }
@@ -173,6 +181,8 @@ impl Lun {
             segment.retire();
         }
         commit.await.map_err(|_| RecoveryError::Frozen)?;
+        // Recovery may need these very slabs.
+        self.until_released().await;
         Ok(())
     }
 
