@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vds_format::{DriveNo, Geometry, Lineage, Round};
+use vds_format::{DriveNo, FormatError, Geometry, Lineage, Round};
 use vds_model::DriveId;
 
 use super::error::OpenError;
@@ -152,12 +152,10 @@ pub(super) async fn choose(
     Ok(into_choice(copies, branch, forced))
 }
 
-/// A newest round, the first copy that comes to it and by which rounds, and how many do.
+/// A newest round, and the copies that come to it, each with the rounds after its snapshot.
 struct Followed {
-    copy: usize,
     reach: Reach,
-    taken: Vec<FoundEntry>,
-    copies: usize,
+    ways: Vec<(usize, Vec<FoundEntry>)>,
 }
 
 /// Every newest round that some copy reaches. Rounds are looked for on all drives: a damaged entry is read elsewhere.
@@ -171,8 +169,8 @@ async fn find_branches(copies: &[MemberCopy]) -> Result<Vec<Branch>, OpenError> 
         };
         let (reach, taken) = follow(base, |round| own(round).chain(others(round)));
         let key = (reach.lineage, reach.round, reach.checksum);
-        let first = Followed { copy: index, reach, taken, copies: 0 };
-        found.entry(key).or_insert(first).copies += 1;
+        let first = || Followed { reach, ways: Vec::new() };
+        found.entry(key).or_insert_with(first).ways.push((index, taken));
     }
     // Only the newest of a line of history can be the truth; older ones need no state.
     let newest: BTreeMap<Lineage, Round> =
@@ -187,18 +185,23 @@ async fn find_branches(copies: &[MemberCopy]) -> Result<Vec<Branch>, OpenError> 
 }
 
 async fn build(copies: &[MemberCopy], followed: Followed) -> Result<Branch, OpenError> {
-    let Followed { copy, reach, taken, copies: count } = followed;
-    let base = copies[copy].base().expect("only copies with a snapshot are followed");
-    let records = copies[copy].load(base).await?;
-    let Some(mut state) = CatalogState::from_records(&records) else {
-        let field = "first record of a snapshot";
-        return Err(OpenError::Record(vds_format::FormatError::Field { field, value: 0 }));
-    };
-    for found in &taken {
-        for record in found.entry.decode_records()? {
-            state.apply(&record);
+    let Followed { reach, ways } = followed;
+    let count = ways.len();
+    let mut loaded = None;
+    let mut failure = None;
+    // All of them come to the same state. A drive may fail to read what it could read a moment ago.
+    for (copy, taken) in ways {
+        match load(&copies[copy], &taken).await {
+            Ok(state) => {
+                loaded = Some((copy, taken, state));
+                break;
+            }
+            Err(error) => failure = Some(error),
         }
     }
+    let Some((copy, taken, state)) = loaded else {
+        return Err(OpenError::Record(failure.expect("some copy came to this round")));
+    };
     // A drive that went another way is as good as absent: it is not touched.
     let there = |number: &DriveNo| {
         let id = state.drives[number].id;
@@ -209,6 +212,21 @@ async fn build(copies: &[MemberCopy], followed: Followed) -> Result<Branch, Open
     let present = holders(&active).iter().filter(knows).copied().collect();
     let absent = active.iter().filter(|number| there(number).is_none()).copied().collect();
     Ok(Branch { reach, copy, taken, state, present, absent, copies: count })
+}
+
+/// The state that a copy's snapshot and the rounds after it make.
+async fn load(copy: &MemberCopy, taken: &[FoundEntry]) -> Result<CatalogState, FormatError> {
+    let base = copy.base().expect("only copies with a snapshot are followed");
+    let records = copy.load(base).await?;
+    let field = "first record of a snapshot";
+    let mut state =
+        CatalogState::from_records(&records).ok_or(FormatError::Field { field, value: 0 })?;
+    for found in taken {
+        for record in found.entry.decode_records()? {
+            state.apply(&record);
+        }
+    }
+    Ok(state)
 }
 
 fn diverged(copies: &[MemberCopy], lineages: &BTreeSet<Lineage>) -> OpenError {
