@@ -17,8 +17,8 @@ use vds_format::{
 };
 use vds_io::{Buffer, DiskError, DiskErrorKind, LocalFuture, LunIoError, join_all};
 
-use super::Lun;
 use super::segment::Segment;
+use super::{Lun, Readiness};
 use crate::signal::Promise;
 
 /// Batches of a LUN that may be in flight together.
@@ -352,6 +352,9 @@ impl Lun {
 
     /// Fails everything queued; used when no segment can be opened and none will be.
     pub(super) fn fail_queue(self: &Rc<Self>, error: &LunIoError) {
+        // Whatever else came to pass: a LUN that was deleted meanwhile is gone.
+        let is_gone = self.readiness() == Readiness::Gone;
+        let error = if is_gone { &LunIoError::Gone } else { error };
         let queue = std::mem::take(&mut self.host.borrow_mut().queue);
         for submission in queue {
             self.unpin(&submission.pins);
