@@ -250,6 +250,18 @@ impl Lun {
         self.changed.notify();
     }
 
+    /// It can be used from now on. A drive may have left while it could not: what was being appended to there is left now.
+    fn become_ready(self: &Rc<Self>) {
+        self.set_readiness(Readiness::Ready);
+        let is_broken = {
+            let host = self.host.borrow();
+            host.broken && host.has_settled()
+        };
+        if is_broken {
+            self.spawn_switch();
+        }
+    }
+
     /// The LUN was deleted: nothing is served any more, its slabs come free when the last read ends.
     pub(crate) fn depart(self: &Rc<Self>) {
         self.set_readiness(Readiness::Gone);
@@ -310,7 +322,7 @@ impl Lun {
             return;
         }
         if self.recovered.get() {
-            self.set_readiness(Readiness::Ready);
+            self.become_ready();
             self.pump();
         } else {
             // The reason of a failure is logged where it is found, and shown as the LUN's status.

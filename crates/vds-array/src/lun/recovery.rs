@@ -90,7 +90,7 @@ impl Lun {
         match &result {
             Ok(()) => {
                 self.recovered.set(true);
-                self.set_readiness(Readiness::Ready);
+                self.become_ready();
             }
             Err(error) => {
                 tracing::error!(lun = %self.number, error = %error, "log not recovered");
