@@ -6,6 +6,7 @@
 //! ```text
 //!   bench       ──► peers (tgt), the daemon ──► one core        iscsi_load ──► any iSCSI target
 //!     │ └ load ── session ── wire ────────────► the other core      └ load ── session ── wire
+//!     ├ null ──► the engine over memory: what it computes
 //!     └ modelled ──► the engine in vds-sim, on drives with service times, in virtual time
 //! ```
 //!
@@ -23,6 +24,7 @@ pub mod duel;
 pub mod latency;
 pub mod load;
 pub mod modelled;
+pub mod null;
 pub mod pattern;
 pub mod process;
 pub mod server;

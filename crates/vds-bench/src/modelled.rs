@@ -1,7 +1,7 @@
 //! The engine's budgets on modelled drives, in virtual time: the same figures on every machine.
 //!
 //! Each is a ratio against the bare drives of the same model under the same load, so that what is measured is the
-//! engine's doing and not the model's. Computing takes no virtual time.
+//! engine's doing and not the model's. Computing takes no virtual time; what it costs is measured in [`crate::null`].
 
 mod changes;
 mod data;

@@ -11,19 +11,32 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 /// # Errors
 /// When there is no such process.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let (user, system) = times(pid)?;
+    Ok(user + system)
+}
+
+/// Processor time that a process and all its threads have used in programs.
+///
+/// # Errors
+/// When there is no such process.
+pub fn user_time(pid: u32) -> Result<Duration> {
+    Ok(times(pid)?.0)
+}
+
+fn times(pid: u32) -> Result<(Duration, Duration)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
         .with_context(|| format!("process {pid} is gone"))?;
-    let ticks = ticks(&stat).context("/proc/PID/stat has another form")?;
-    Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
+    let (user, system) = ticks(&stat).context("/proc/PID/stat has another form")?;
+    let time =
+        |ticks| Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
+    Ok((time(user), time(system)))
 }
 
 /// Fields 14 and 15, `utime` and `stime`; the name in field 2 may hold spaces and brackets.
-fn ticks(stat: &str) -> Option<u64> {
+fn ticks(stat: &str) -> Option<(u64, u64)> {
     let (_, after_name) = stat.rsplit_once(") ")?;
     let mut fields = after_name.split(' ').skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 /// Memory of a process that is in RAM, in bytes.
@@ -69,7 +82,7 @@ mod tests {
     #[test]
     fn lines_of_proc_are_read() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4 5 6 7 8 100 20 3 4 20 0 1 0 99 1 2";
-        assert_eq!(ticks(stat), Some(120));
+        assert_eq!(ticks(stat), Some((100, 20)));
         assert_eq!(resident("VmPeak:\t 9 kB\nVmRSS:\t    1024 kB\n"), Some(1 << 20));
         assert!(resident_bytes(std::process::id()).unwrap() > 0);
         cpu_time(std::process::id()).unwrap();

@@ -169,21 +169,18 @@ impl Lun {
     ) -> Result<Buffer, LunIoError> {
         let matches = |block: &[u8]| data_checksum(block, lun_block) == entry.checksum;
         let what = DamagedThing::Data { lun: self.number, lun_block };
-        match self.read_verified(segment, entry.place, what, matches).await {
-            Some((buffer, damaged)) => {
-                self.unreadable.borrow_mut().forget_blocks(lun_block, lun_block + 1);
-                if damaged {
-                    self.ask_for_repair(lun_block);
-                }
-                Ok(buffer)
+        let read = self.read_verified(segment, entry.place, what, matches).await;
+        let Some((buffer, damaged)) = read else {
+            if self.map.borrow().lookup(lun_block) == entry {
+                self.unreadable.borrow_mut().add_block(lun_block);
             }
-            None => {
-                if self.map.borrow().lookup(lun_block) == entry {
-                    self.unreadable.borrow_mut().add_block(lun_block);
-                }
-                Err(LunIoError::Medium { offset_bytes: lun_block * BLOCK })
-            }
+            return Err(LunIoError::Medium { offset_bytes: lun_block * BLOCK });
+        };
+        self.unreadable.borrow_mut().forget_blocks(lun_block, lun_block + 1);
+        if damaged {
+            self.ask_for_repair(lun_block);
         }
+        Ok(buffer)
     }
 
     /// Reads one block of a segment from the first copy that passes `matches`; the flag says that another did not. Every copy that

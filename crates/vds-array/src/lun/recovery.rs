@@ -166,10 +166,9 @@ impl Lun {
                 && segment.state.get() == SegmentState::Open
                 && self.live_of(segment.number) == 0
         };
-        let segments = self.segments.borrow();
+        let is_stale = |it: &&Rc<Segment>| it.epoch > epoch || is_empty(it);
         let stale: Vec<Rc<Segment>> =
-            segments.values().filter(|it| it.epoch > epoch || is_empty(it)).cloned().collect();
-        drop(segments);
+            self.segments.borrow().values().filter(is_stale).cloned().collect();
         if stale.is_empty() {
             return Ok(());
         }
@@ -386,14 +385,12 @@ impl Lun {
             }
             self.map.borrow_mut().pin(leaf);
             pins.push(leaf);
-            match self.read_quietly(&batch.segment, *lun_block, *from).await {
-                Some(data) => moves.push(Move { lun_block: *lun_block, from: *from, data }),
+            let Some(data) = self.read_quietly(&batch.segment, *lun_block, *from).await else {
                 // Without it the log may end elsewhere.
-                None => {
-                    self.unpin(&pins);
-                    return Err(RecoveryError::SourceLost);
-                }
-            }
+                self.unpin(&pins);
+                return Err(RecoveryError::SourceLost);
+            };
+            moves.push(Move { lun_block: *lun_block, from: *from, data });
         }
         let moved = self.place_anew(moves).await;
         self.unpin(&pins);

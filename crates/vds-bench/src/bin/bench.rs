@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use vds_bench::contest::{self, Limit, Rules};
 use vds_bench::duel::{self, INITIATOR, Workload};
 use vds_bench::modelled::{self, Figure};
+use vds_bench::null;
 use vds_bench::process;
 use vds_bench::server::array::{Array, Layout};
 use vds_bench::server::memory::Memory;
@@ -53,6 +54,8 @@ enum What {
         #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(modelled::names()))]
         only: Vec<String>,
     },
+    /// The engine's processor time per block, over drives that answer at once
+    Cpu,
 }
 
 #[derive(Args)]
@@ -99,7 +102,7 @@ fn main() -> ExitCode {
     let part = |name| Arguments::parse_from(["bench", name]).what;
     let parts = match arguments.what {
         Some(what) => vec![what],
-        None => ["modelled", "iscsi"].into_iter().filter_map(part).collect(),
+        None => ["modelled", "cpu", "iscsi"].into_iter().filter_map(part).collect(),
     };
     let reached: Result<bool> =
         parts.iter().try_fold(true, |reached, what| Ok(run(what)? && reached));
@@ -120,6 +123,7 @@ fn run(what: &What) -> Result<bool> {
             println!("the engine on modelled drives, against the bare drives under the same load");
             modelled::run(only, &mut Figure::print)
         }
+        What::Cpu => null::run(&mut Figure::print),
     }
 }
 
