@@ -70,6 +70,13 @@ pub struct Coverage {
     pub(crate) commands: u64,
 }
 
+impl Coverage {
+    /// Commands, operations and events that happened.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+}
+
 fn add<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
     for (key, count) in from {
         *into.entry(key).or_default() += count;

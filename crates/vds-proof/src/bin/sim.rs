@@ -32,6 +32,8 @@ struct Options {
 struct Found {
     coverage: Coverage,
     seeds: u64,
+    /// Seeds without a violation that made fewer steps than were asked for.
+    short: u64,
     violations: Vec<Outcome>,
 }
 
@@ -123,7 +125,7 @@ fn run(options: &Options) -> Found {
                     if seed >= options.seeds.end {
                         return;
                     }
-                    book(&found, run_seed(seed, options.steps), started);
+                    book(&found, run_seed(seed, options.steps), options.steps, started);
                 }
             });
         }
@@ -131,9 +133,10 @@ fn run(options: &Options) -> Found {
     found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn book(found: &Mutex<Found>, outcome: Outcome, started: Instant) {
+fn book(found: &Mutex<Found>, outcome: Outcome, steps: u64, started: Instant) {
     let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     found.seeds += 1;
+    found.short += u64::from(outcome.violation.is_none() && outcome.coverage.steps() < steps);
     found.coverage.merge(outcome.coverage.clone());
     if let Some(violation) = &outcome.violation {
         let short: String = violation.lines().take(3).collect::<Vec<_>>().join(" / ");
@@ -154,12 +157,13 @@ fn report(options: &Options, mut found: Found) -> ExitCode {
         thin.iter().for_each(|cell| println!("  {cell}"));
     }
     found.violations.sort_by_key(|outcome| outcome.seed);
-    println!("\n{} seeds, {} violations", found.seeds, found.violations.len());
+    let Found { seeds, short, .. } = found;
+    println!("\n{seeds} seeds, {} violations, {short} with too few steps", found.violations.len());
     for outcome in found.violations.iter().take(TOLD_MAX) {
         let violation = outcome.violation.as_deref().unwrap_or_default();
         println!("  SIM_SEED={} cargo xtask sim: {violation}", outcome.seed);
     }
-    if !found.violations.is_empty() || (options.check && !thin.is_empty()) {
+    if !found.violations.is_empty() || short > 0 || (options.check && !thin.is_empty()) {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
