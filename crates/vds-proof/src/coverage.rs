@@ -13,7 +13,7 @@ use crate::fault::FaultKind;
 pub const HITS_MIN: u64 = 20;
 
 /// Kinds of operation that the embedded array carries out.
-pub const KINDS: [OperationKind; 24] = [
+pub const KINDS: [OperationKind; 25] = [
     OperationKind::MakeArray,
     OperationKind::OpenArray,
     OperationKind::Refresh,
@@ -28,6 +28,7 @@ pub const KINDS: [OperationKind; 24] = [
     OperationKind::RemoveDrive,
     OperationKind::FailDrive,
     OperationKind::SetDriveSpare,
+    OperationKind::Scrub,
     OperationKind::SetMask,
     OperationKind::SetName,
     OperationKind::SetStatus,

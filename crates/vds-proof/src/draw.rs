@@ -53,10 +53,15 @@ impl Life {
                 Request::RemovePlex { plex: chance.pick(plexes).properties.id }
             }
             OperationKind::RecoverLun => Request::RecoverLun { lun: self.pick_lun(&LAYOUT)? },
-            OperationKind::SetMask => Request::SetLunMask {
-                lun: self.pick_lun(&[kind])?,
-                unmasking_list: self.draw_mask(),
-            },
+            OperationKind::Scrub => Request::ScrubSubsystem { subsystem },
+            OperationKind::SetMask => {
+                let lun = self.pick_lun(&[kind])?;
+                if chance.one_in(2) {
+                    Request::SetLunMask { lun, unmasking_list: self.draw_mask() }
+                } else {
+                    Request::ChangeLunMask { lun, add: self.draw_mask(), remove: self.draw_mask() }
+                }
+            }
             OperationKind::SetName => Request::SetLunName {
                 lun: self.pick_lun(&[kind])?,
                 // Two LUNs never have one name.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vds_io::LunIoError;
 use vds_model::{DriveId, DriveStatus, HResult, Health, LunId, LunStatus};
-use vds_operation::{End, ObjectRef, OperationKind};
+use vds_operation::{End, ObjectRef, OperationKind, Output};
 use vds_provider::View;
 use vds_sim::lun_model::{Found, LUN_SECTOR_BYTES, read_stamp};
 
@@ -67,6 +67,9 @@ pub(crate) fn refusal(life: &Rc<Life>, kind: OperationKind, result: HResult, mes
 pub(crate) fn end(life: &Rc<Life>, asked: &Asked, end: &End) {
     let proof = &life.proof;
     let kind = asked.kind();
+    if kind == OperationKind::Scrub {
+        scrub(life, asked, end);
+    }
     let End::Failed(error) = end else { return };
     if NEVER.contains(&error.result) {
         proof.violate(format!("{kind} failed: {} {}", error.code(), error.message));
@@ -81,6 +84,24 @@ pub(crate) fn end(life: &Rc<Life>, asked: &Asked, end: &End) {
     drop(ledger);
     if lost && !may_lose {
         proof.violate(format!("{kind} found data lost: {}", error.message));
+    }
+}
+
+/// With no drive that could misbehave, and none that spoiled an only copy before, a scrub gets through and finds nothing lost.
+fn scrub(life: &Rc<Life>, asked: &Asked, end: &End) {
+    let proof = &life.proof;
+    let clean = proof.ledger.borrow().luns.values().all(|lun| lun.taint == Taint::Clean);
+    if !asked.is_calm || !clean {
+        return;
+    }
+    match end {
+        End::Succeeded { output: Output::Scrub(report), .. } if report.lost_blocks > 0 => {
+            proof.violate(format!("a scrub found blocks lost on drives that are well: {report:?}"));
+        }
+        End::Failed(error) => {
+            proof.violate(format!("a scrub of drives that are well failed: {}", error.message));
+        }
+        _ => {}
     }
 }
 

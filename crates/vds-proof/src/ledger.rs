@@ -106,6 +106,8 @@ pub(crate) struct Asked {
     pub(crate) life: u64,
     /// The LUN it changes, where the request names only a part of it.
     pub(crate) lun: Option<LunId>,
+    /// Whether no drive could misbehave since it was asked for.
+    pub(crate) is_calm: bool,
 }
 
 impl Asked {
@@ -289,6 +291,13 @@ impl Ledger {
             }
             Request::AddPlex { .. } => lun.copies += 1,
             Request::SetLunMask { unmasking_list, .. } => lun.mask = unmasking_list.clone(),
+            Request::ChangeLunMask { add, remove, .. } => {
+                // A change that no list can say is refused.
+                let wider = lun.mask.union(add).ok();
+                if let Some(mask) = wider.and_then(|wider| wider.difference(remove)) {
+                    lun.mask = mask;
+                }
+            }
             Request::SetLunName { name, .. } => lun.name.clone_from(name),
             Request::SetLunStatus { status, .. } => lun.offline = *status == LunStatus::Offline,
             Request::SetLunCaching { caching, .. } => {

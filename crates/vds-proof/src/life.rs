@@ -318,7 +318,12 @@ impl Life {
                 }
                 Some(operation) => {
                     self.follow(&operation);
-                    if !matches!(kind, OperationKind::AddPlex | OperationKind::RecoverLun) {
+                    // These may be long, or paused.
+                    let is_long = matches!(
+                        kind,
+                        OperationKind::AddPlex | OperationKind::RecoverLun | OperationKind::Scrub
+                    );
+                    if !is_long {
                         short.push(id);
                     }
                 }
@@ -342,8 +347,16 @@ impl Life {
             self.proof.say(format!("{} begun by the array: {request:?}", record.id));
             let lun = self.lun_of(&request);
             let life = self.proof.life.get();
-            let asked =
-                Asked { request, is_started: true, end: None, ended_unix_ms: None, life, lun };
+            let asked = Asked {
+                request,
+                is_started: true,
+                end: None,
+                ended_unix_ms: None,
+                life,
+                lun,
+                // It may have begun before it was seen.
+                is_calm: false,
+            };
             self.proof.ledger.borrow_mut().operations.insert(record.id, asked);
             self.follow(&operation);
         }
@@ -365,6 +378,7 @@ impl Life {
             ended_unix_ms: None,
             life: proof.life.get(),
             lun,
+            is_calm: proof.ledger.borrow().victim.is_none(),
         };
         proof.say(format!("{id} asked: {request:?}"));
         proof.ledger.borrow_mut().operations.insert(id, asked);

@@ -190,6 +190,7 @@ impl Proof {
     pub(crate) fn choose_victim(&self, path: &str) {
         let mut ledger = self.ledger.borrow_mut();
         assert!(ledger.victim.is_none(), "one drive at a time");
+        ledger.operations.values_mut().for_each(|asked| asked.is_calm = false);
         let id = ledger.drives.iter().find(|(_, it)| it.path == path).map(|(id, _)| *id);
         let faults = std::collections::BTreeSet::new();
         ledger.victim = Some(Victim {
