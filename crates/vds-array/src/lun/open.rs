@@ -228,8 +228,12 @@ impl Lun {
         let total: u64 = drives.iter().map(|drive| space.available_to(self.number, *drive)).sum();
         match stream {
             Stream::Map => total,
-            Stream::Moves if self.lends_to_moves.get() => total.saturating_sub(1),
-            Stream::Moves => total.saturating_sub(self.map_share_left(record, drives)),
+            Stream::Moves => {
+                let of_map = self.map_share_left(record, drives);
+                // On a drive where the map has nothing to come there is nothing to leave to it.
+                let left = if self.lends_to_moves.get() { of_map.min(1) } else { of_map };
+                total.saturating_sub(left)
+            }
             Stream::Host => {
                 total.saturating_sub(self.map_share_left(record, drives) + self.moves_share_left())
             }
