@@ -79,8 +79,7 @@ pub(crate) fn end(life: &Rc<Life>, asked: &Asked, end: &End) {
     }
     let lost = error.result == HResult::VDSX_E_DATA_LOST;
     let ledger = proof.ledger.borrow();
-    let lun = asked.lun.and_then(|id| ledger.luns.get(&id));
-    let may_lose = lun.is_some_and(|lun| lun.taint > Taint::Clean || ledger.is_exposed(lun));
+    let may_lose = asked.lun.is_some_and(|id| ledger.may_lose(id));
     drop(ledger);
     if lost && !may_lose {
         proof.violate(format!("{kind} found data lost: {}", error.message));

@@ -136,6 +136,8 @@ pub(crate) struct Ledger {
     /// Targets that went with their last LUN, as far as was heard. Ends that become durable in one round are heard in no
     /// order: a LUN that was put behind the target before that may be heard of only afterwards.
     left_targets: BTreeMap<TargetId, TargetState>,
+    /// Deleted LUNs as they were: what was being done to one of them may end after its deletion did.
+    left_luns: BTreeMap<LunId, LunState>,
     pub(crate) portals: BTreeMap<PortalId, SocketAddr>,
     pub(crate) drives: BTreeMap<DriveId, DriveState>,
     pub(crate) operations: BTreeMap<OperationId, Asked>,
@@ -163,6 +165,12 @@ impl Ledger {
     pub(crate) fn is_exposed(&self, lun: &LunState) -> bool {
         let Some(victim) = self.victim.as_ref().and_then(|victim| victim.id) else { return false };
         lun.drives.contains(&victim) && !self.is_redundant(lun)
+    }
+
+    /// Whether data of this LUN may be lost: it suffered, or lies on the victim alone, or did when it was deleted.
+    pub(crate) fn may_lose(&self, id: LunId) -> bool {
+        let lun = self.luns.get(&id).or_else(|| self.left_luns.get(&id));
+        lun.is_some_and(|lun| lun.taint > Taint::Clean || self.is_exposed(lun))
     }
 
     /// Whether every block of a LUN surely lies on two drives.
@@ -377,7 +385,9 @@ impl Ledger {
 
     fn lun_gone(&mut self, id: LunId) {
         let Some(lun) = self.luns.remove(&id) else { return };
-        let Some(target) = lun.target else { return };
+        let target = lun.target;
+        self.left_luns.insert(id, lun);
+        let Some(target) = target else { return };
         let shared = self.luns.values().any(|other| other.target == Some(target));
         if !shared && self.targets.get(&target).is_some_and(|it| it.made_for_lun) {
             let state = self.targets.remove(&target).expect("just seen");
