@@ -26,8 +26,8 @@ impl Life {
         self.proof.step(1);
         let chance = &self.proof.chance;
         match chance.below(20) {
-            0..=6 => self.start_one(),
-            7..=9 => self.start_under_a_fault(),
+            0..=4 => self.start_one(),
+            5..=9 => self.start_under_a_fault(),
             10 | 11 => self.start_before_a_cut(),
             12 | 13 => self.repair().await,
             14 => self.strike_somebody(6),
@@ -68,7 +68,9 @@ impl Life {
     }
 
     fn start_under_a_fault(self: &Rc<Self>) {
-        let kind = self.draw_kind();
+        let focused = !self.proof.chance.one_in(4);
+        let (of_focus, fault) = self.proof.manner.focus;
+        let kind = if focused { of_focus } else { self.draw_kind() };
         let Some(request) = self.draw(kind) else { return };
         if let Request::AddDrive { drive, .. } = &request
             && self.proof.manner.faulty
@@ -77,8 +79,51 @@ impl Life {
         {
             self.proof.choose_victim(&drive.path);
         }
-        self.strike_somebody(4);
-        self.ask(request);
+        if !focused {
+            self.strike_somebody(4);
+            return self.ask(request);
+        }
+        if !self.has_victim() {
+            return self.ask(request);
+        }
+        let present = self.victim_is_present();
+        if FaultKind::RULES.contains(&fault) && present {
+            self.proof.strike(fault, 1);
+            // What is over at once meets little.
+            let fleeting = matches!(request, Request::OpenSubsystem { .. } | Request::Refresh);
+            for _ in 0..if fleeting { 8 } else { 1 } {
+                self.ask(request.clone());
+            }
+        } else {
+            self.ask(request);
+            self.strike_soon();
+        }
+    }
+
+    /// Lets something befall the victim while what was just asked for is under way.
+    pub(crate) fn strike_soon(self: &Rc<Self>) {
+        let chance = &self.proof.chance;
+        if !self.proof.manner.faulty || self.proof.ledger.borrow().victim.is_none() {
+            return;
+        }
+        let pause = Duration::from_micros(chance.below(*chance.pick(&[1, 30, 300, 3000])));
+        let life = Rc::clone(self);
+        let task = async move {
+            life.sleep(pause).await;
+            let path = life.proof.ledger.borrow().victim.as_ref().map(|it| it.path.clone());
+            let Some(path) = path.filter(|_| !life.is_ending.get()) else { return };
+            let here = life.proof.drive(&path).is_present();
+            let kinds = [FaultKind::Vanish, FaultKind::Rot];
+            let kind = if here { *life.proof.chance.pick(&kinds) } else { FaultKind::Return };
+            life.proof.strike(kind, 0);
+            if kind == FaultKind::Vanish && life.proof.chance.one_in(2) {
+                life.sleep(pause).await;
+                if !life.is_ending.get() && !life.proof.drive(&path).is_present() {
+                    life.proof.strike(FaultKind::Return, 0);
+                }
+            }
+        };
+        self.world.spawn.spawn("proof strikes", Box::pin(task));
     }
 
     fn start_before_a_cut(self: &Rc<Self>) {
@@ -95,29 +140,39 @@ impl Life {
 
     /// A fault for the victim; if there is none, one is chosen where that breaks no precondition.
     fn strike_somebody(&self, skip_max: u64) {
+        if self.has_victim() {
+            let kind = self.draw_fault_kind();
+            self.proof.strike(kind, skip_max);
+        }
+    }
+
+    /// Whether there is a drive that may misbehave; one is chosen where that breaks no precondition.
+    fn has_victim(&self) -> bool {
         if !self.proof.manner.faulty {
-            return;
+            return false;
         }
         if self.proof.ledger.borrow().victim.is_none() {
             let paths: Vec<String> = {
                 let ledger = self.proof.ledger.borrow();
                 if ledger.drives.len() < 2 {
-                    return;
+                    return false;
                 }
                 ledger.drives.values().map(|drive| drive.path.clone()).collect()
             };
             let path = self.proof.chance.pick(&paths);
             self.proof.choose_victim(path);
         }
-        let kind = self.draw_fault_kind();
-        self.proof.strike(kind, skip_max);
+        true
+    }
+
+    fn victim_is_present(&self) -> bool {
+        let path = self.proof.ledger.borrow().victim.as_ref().map(|it| it.path.clone());
+        path.is_some_and(|path| self.proof.drive(&path).is_present())
     }
 
     /// A kind that can befall the victim as it is.
     pub(crate) fn draw_fault_kind(&self) -> FaultKind {
-        let path = self.proof.ledger.borrow().victim.as_ref().map(|it| it.path.clone());
-        let present = path.is_some_and(|path| self.proof.drive(&path).is_present());
-        if !present {
+        if !self.victim_is_present() {
             return FaultKind::Return;
         }
         let kinds = [FaultKind::Vanish, FaultKind::Rot];

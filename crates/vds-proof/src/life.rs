@@ -15,6 +15,7 @@ use vds_sim::CrashMode;
 use vds_sim::lun_model::{Mix, Workload};
 
 use crate::boundary::{Boundary, Moment};
+use crate::fault::FaultKind;
 use crate::judge;
 use crate::ledger::{Asked, Taint};
 use crate::lun::WatchedLun;
@@ -208,10 +209,17 @@ impl Life {
             let drives: Vec<NewDrive> =
                 paths.map(|path| NewDrive { path, wipe: wipe.clone() }).collect();
             let victim = proof.chance.pick(&drives).path.clone();
-            if attempt < 2 && proof.manner.faulty && proof.chance.one_in(2) {
+            let focused = proof.manner.focus.0 == OperationKind::MakeArray;
+            let faulty = proof.manner.faulty && (focused || proof.chance.one_in(2));
+            if attempt < 2 && faulty {
                 proof.choose_victim(&victim);
-                let kind = self.draw_fault_kind();
-                proof.strike(kind, 12);
+                match proof.manner.focus {
+                    (OperationKind::MakeArray, fault) if FaultKind::RULES.contains(&fault) => {
+                        proof.strike(fault, 2);
+                    }
+                    (OperationKind::MakeArray, _) => self.strike_soon(),
+                    _ => proof.strike(self.draw_fault_kind(), 12),
+                }
             }
             let name = "proof".to_owned();
             let id = self.start(Request::CreateSubsystem { name, drives }).await;

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use vds_model::ProviderId;
+use vds_operation::OperationKind;
 use vds_sim::{Chance, CrashMode, Drive, Sim, SimDisks, SimOptions};
 
 use crate::boundary::Boundary;
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, KINDS};
 use crate::fault::{FaultKind, inject};
 use crate::ledger::{Ledger, Victim};
 use crate::tap::{Cut, Listener, Tap};
@@ -35,11 +36,17 @@ pub(crate) struct Manner {
     pub(crate) depth: usize,
     /// Whether drives misbehave.
     pub(crate) faulty: bool,
+    /// What this seed brings together more often than others, so that rare meetings come about at all.
+    pub(crate) focus: (OperationKind, FaultKind),
 }
 
 impl Manner {
-    fn draw(chance: &Chance) -> Self {
+    fn draw(seed: u64, chance: &Chance) -> Self {
+        let at = |len: usize| usize::try_from(seed % len as u64).expect("an index");
+        let faults = &FaultKind::ALL[2..];
+        let round = usize::try_from(seed / KINDS.len() as u64 % faults.len() as u64);
         Self {
+            focus: (KINDS[at(KINDS.len())], faults[round.expect("an index")]),
             drives: chance.between(2, 6),
             luns_max: chance.index(5) + 2,
             commands_max: *chance.pick(&[4, 10, 30]),
@@ -71,7 +78,7 @@ impl Proof {
         let sim = Rc::new(Sim::with_options(seed, options));
         let disks = Rc::new(SimDisks::new(&sim));
         let chance = sim.chance();
-        let manner = Manner::draw(&chance);
+        let manner = Manner::draw(seed, &chance);
         for number in 1..=manner.drives + SPARE_DRIVES {
             disks.add(&format!("d{number}"), DRIVE_BYTES);
         }

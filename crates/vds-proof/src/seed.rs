@@ -13,7 +13,7 @@ use crate::life::{Ending, Life};
 use crate::proof::{Proof, fault_of};
 
 /// Lives of a seed at most, whatever its steps.
-const LIVES_MAX: u64 = 40;
+const LIVES_MAX: u64 = 200;
 /// Virtual time of a life.
 const LIFE_TIME_MAX: Duration = Duration::from_hours(4);
 
