@@ -11,13 +11,21 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::time::Instant;
+use vds_api::ErrorBody;
+use vds_model::HResult;
 
 use crate::ClientError;
 
 /// Most bytes of an answer that is read as a whole.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
+/// How long a service that says that it is still starting is asked again, and how often.
+const STARTING_MAX: Duration = Duration::from_secs(10);
+const STARTING_PAUSE: Duration = Duration::from_millis(100);
+
 /// What is asked of the service.
+#[derive(Clone)]
 pub(crate) struct Ask {
     pub(crate) method: Method,
     pub(crate) path: String,
@@ -30,6 +38,14 @@ pub(crate) struct Ask {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    fn says_starting(&self) -> bool {
+        self.status == 503
+            && serde_json::from_slice::<ErrorBody>(&self.body)
+                .is_ok_and(|body| body.result() == HResult::VDSX_E_SERVICE_STARTING)
+    }
 }
 
 /// Sends a request; the answer's body is still to be read.
@@ -66,7 +82,8 @@ pub(crate) async fn open(socket: &Path, ask: Ask) -> Result<Response<Incoming>, 
     sender.send_request(request).await.map_err(broken)
 }
 
-/// Sends a request and reads the whole answer, which may take this long.
+/// Sends a request and reads the whole answer, which may take this long. A service that is starting has done nothing yet and is
+/// asked again for a while.
 ///
 /// # Errors
 /// As [`open`]; [`ClientError::AnswerTooLong`], [`ClientError::Silent`].
@@ -76,9 +93,16 @@ pub(crate) async fn exchange(
     within: Duration,
 ) -> Result<Answer, ClientError> {
     let answered = async {
-        let response = open(socket, ask).await?;
-        let status = response.status().as_u16();
-        Ok(Answer { status, body: read_body(response.into_body()).await? })
+        let begun = Instant::now();
+        loop {
+            let response = open(socket, ask.clone()).await?;
+            let status = response.status().as_u16();
+            let answer = Answer { status, body: read_body(response.into_body()).await? };
+            if !answer.says_starting() || begun.elapsed() >= STARTING_MAX {
+                return Ok(answer);
+            }
+            tokio::time::sleep(STARTING_PAUSE).await;
+        }
     };
     tokio::time::timeout(within, answered).await.unwrap_or_else(|_| {
         Err(ClientError::Silent { socket: socket.to_owned(), waited_s: within.as_secs() })

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FallocateFlags, FileType, Stat};
+use rustix::fs::{FallocateFlags, FileType, FlockOperation, Stat};
 use rustix::io::Errno;
 use vds_io::{BLOCK_BYTES, DiskDescription, DiskError, DiskErrorKind, DiskKind};
 
@@ -83,6 +83,15 @@ pub(crate) struct DriveFile {
     /// Why the drive is not what was opened any more. Never taken back: a write to a truncated file would make it
     /// long again, and reads of the rest would then be zeros instead of errors.
     lost: OnceLock<String>,
+}
+
+/// The lock of a plain file is given back here and not by the closing: a process that was just forked may have the file open
+/// until it executes.
+impl Drop for DriveFile {
+    fn drop(&mut self) {
+        // A device has no such lock, and a file that was not locked has none to lose.
+        let _ = rustix::fs::flock(&self.opened.fd, FlockOperation::Unlock);
+    }
 }
 
 impl AsRawFd for DriveFile {

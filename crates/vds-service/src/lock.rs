@@ -17,7 +17,16 @@ const PID_BYTES_MAX: u64 = 32;
 /// Holds a data directory for as long as it lives; the kernel lets go of it when the process dies.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _file: File,
+    file: File,
+}
+
+/// Given back here and not by the file's closing: a process that was just forked may have it open until it executes.
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::warn!(%error, "the data directory's lock was not given back");
+        }
+    }
 }
 
 impl DirectoryLock {
@@ -51,7 +60,7 @@ impl DirectoryLock {
             writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(failed("write"))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
