@@ -10,6 +10,7 @@ use vds_model::SubsystemId;
 
 use crate::catalog::Catalog;
 use crate::drive::Drive;
+use crate::layout;
 use crate::signal::Signal;
 use crate::space::Space;
 
@@ -128,6 +129,10 @@ impl Engine {
             }
             for lun in state.luns.values() {
                 space.reserve(lun.number, &lun.reservations);
+                let columns = state.segments_of(lun.number).flat_map(|segment| {
+                    segment.columns.iter().map(|column| (segment.stream, *column))
+                });
+                space.set_guests(lun.number, layout::guests(lun, columns));
             }
         }
         Rc::new(Self {
@@ -195,7 +200,7 @@ impl Engine {
                     .is_some_and(|drive| drive.retired_slabs.contains(&slab));
                 let mut space = engine.space.borrow_mut();
                 if retired {
-                    space.retire(lun, number);
+                    space.retire(lun, number, slab);
                 } else {
                     space.free(lun, number, slab);
                 }

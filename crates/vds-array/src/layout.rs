@@ -1,7 +1,10 @@
 //! What a LUN of a type and size needs: columns, drives, slabs.
 
+use std::collections::BTreeSet;
+
 use vds_format::{
-    DriveNo, EXTRA_MAP_COPY, LunRecord, MAP_FANOUT, PlexRecord, Stream, batch_data_blocks_max,
+    Column, DriveNo, EXTRA_MAP_COPY, LunRecord, MAP_FANOUT, PlexRecord, SlabNo, Stream,
+    batch_data_blocks_max,
 };
 
 /// A column that a new segment should have, and where it may lie: the first drive with space wins.
@@ -43,6 +46,23 @@ fn map_slots(lun: &LunRecord) -> Vec<Slot> {
         slots.push(slot(EXTRA_MAP_COPY, drives));
     }
     slots
+}
+
+/// The slabs of columns that do not lie on a home of their plex: they stand in for it, or the homes have moved.
+pub(crate) fn guests(
+    lun: &LunRecord,
+    columns: impl Iterator<Item = (Stream, Column)>,
+) -> BTreeSet<(DriveNo, SlabNo)> {
+    let (data, map) = (slots(lun, Stream::Host), slots(lun, Stream::Map));
+    let is_home = |(stream, column): &(Stream, Column)| {
+        let slots = if *stream == Stream::Map { &map } else { &data };
+        slots.iter().any(|slot| {
+            (slot.copy, slot.data_column) == (column.copy, column.data_column)
+                && slot.drives.contains(&column.drive)
+        })
+    };
+    let away = columns.filter(|it| !is_home(it));
+    away.map(|(_, column)| (column.drive, column.slab)).collect()
 }
 
 /// How many segments a LUN needs.

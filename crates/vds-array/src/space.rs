@@ -3,7 +3,7 @@
 //! Free slabs are not recorded on drives: they are those that no segment names. A reservation promises a LUN slabs on a drive; what
 //! nobody was promised is open to all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vds_format::{DriveNo, LunNo, Reservation, SlabNo};
 
@@ -24,17 +24,21 @@ struct DriveSlabs {
 pub(crate) struct Space {
     drives: BTreeMap<DriveNo, DriveSlabs>,
     holdings: BTreeMap<(LunNo, DriveNo), Holding>,
+    /// Slabs that stand in for ones on other drives: they do not count against what is set aside where they lie.
+    guests: BTreeMap<LunNo, BTreeSet<(DriveNo, SlabNo)>>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Holding {
     used: u32,
+    /// Of those, slabs that stand in for ones on other drives.
+    guests: u32,
     reserved: u32,
 }
 
 impl Holding {
     fn outstanding(self) -> u64 {
-        u64::from(self.reserved.saturating_sub(self.used))
+        u64::from(self.reserved.saturating_sub(self.used.saturating_sub(self.guests)))
     }
 }
 
@@ -93,9 +97,35 @@ impl Space {
         (self.available_to(lun, drive) > 0).then(|| self.take(lun, drive))?
     }
 
-    /// Takes a slab on `drive` that nobody was promised.
+    /// Takes a slab on `drive` that nobody was promised, to stand in for one on another drive.
     pub(crate) fn allocate_unpromised(&mut self, lun: LunNo, drive: DriveNo) -> Option<SlabNo> {
-        (self.unpromised(drive) > 0).then(|| self.take(lun, drive))?
+        let slab = (self.unpromised(drive) > 0).then(|| self.take(lun, drive))??;
+        self.guests.entry(lun).or_default().insert((drive, slab));
+        self.change(lun, drive, |holding| holding.guests += 1);
+        Some(slab)
+    }
+
+    /// Says which slabs of a LUN stand in for ones on other drives, now that its homes are these.
+    pub(crate) fn set_guests(&mut self, lun: LunNo, guests: BTreeSet<(DriveNo, SlabNo)>) {
+        for (drive, _) in self.guests.remove(&lun).unwrap_or_default() {
+            self.change(lun, drive, |holding| holding.guests -= 1);
+        }
+        for (drive, _) in &guests {
+            self.change(lun, *drive, |holding| holding.guests += 1);
+        }
+        if !guests.is_empty() {
+            self.guests.insert(lun, guests);
+        }
+    }
+
+    fn forget_guest(&mut self, lun: LunNo, drive: DriveNo, slab: SlabNo) {
+        let Some(guests) = self.guests.get_mut(&lun) else { return };
+        if guests.remove(&(drive, slab)) {
+            self.change(lun, drive, |holding| holding.guests -= 1);
+        }
+        if self.guests.get(&lun).is_some_and(BTreeSet::is_empty) {
+            self.guests.remove(&lun);
+        }
     }
 
     fn take(&mut self, lun: LunNo, drive: DriveNo) -> Option<SlabNo> {
@@ -113,11 +143,13 @@ impl Space {
         {
             slabs.set(slab.0, false);
         }
+        self.forget_guest(lun, drive, slab);
         self.hold(lun, drive, -1);
     }
 
     /// A slab that failed a write: in use by nobody, never to be given out.
-    pub(crate) fn retire(&mut self, lun: LunNo, drive: DriveNo) {
+    pub(crate) fn retire(&mut self, lun: LunNo, drive: DriveNo, slab: SlabNo) {
+        self.forget_guest(lun, drive, slab);
         self.hold(lun, drive, -1);
     }
 
@@ -222,5 +254,22 @@ mod tests {
         assert_eq!(space.available_to(mine, drive), 3);
         space.reserve(mine, &[]);
         assert_eq!(space.unpromised(drive), 3);
+    }
+
+    #[test]
+    fn a_slab_that_stands_in_takes_nothing_of_what_is_set_aside() {
+        let (lun, drive) = (LunNo(1), DriveNo(1));
+        let mut space = Space::default();
+        space.add_drive(drive, 8);
+        space.reserve(lun, &[Reservation { drive, slabs: 3 }]);
+        let guest = space.allocate_unpromised(lun, drive).expect("five are nobody's");
+        assert_eq!((space.available_to(lun, drive), space.unpromised(drive)), (3, 4));
+        let home = space.allocate(lun, drive).expect("set aside");
+        space.free(lun, drive, guest);
+        assert_eq!((space.available_to(lun, drive), space.unpromised(drive)), (2, 5));
+        space.set_guests(lun, [(drive, home)].into());
+        assert_eq!(space.available_to(lun, drive), 3, "its homes are elsewhere now");
+        space.set_guests(lun, BTreeSet::new());
+        assert_eq!(space.available_to(lun, drive), 2);
     }
 }

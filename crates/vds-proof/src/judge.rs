@@ -327,7 +327,11 @@ fn drives_agree(view: &View, ledger: &crate::ledger::Ledger, broken: &mut Vec<St
             }
         }
     }
-    let members = view.drives.iter().filter(|drive| drive.subsystem.is_some());
+    // A making that was cut short may have left half of another array behind.
+    let members = view
+        .drives
+        .iter()
+        .filter(|drive| drive.subsystem.is_some_and(|id| Some(id) == ledger.array));
     for drive in members {
         if !ledger.drives.contains_key(&drive.properties.id) {
             broken.push(format!("nobody added drive {} {}", drive.properties.id, drive.path));

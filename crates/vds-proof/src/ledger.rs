@@ -142,6 +142,8 @@ pub(crate) struct Ledger {
     pub(crate) drives: BTreeMap<DriveId, DriveState>,
     pub(crate) operations: BTreeMap<OperationId, Asked>,
     pub(crate) victim: Option<Victim>,
+    /// Paths that the array was made of and that have not been seen in it yet: one may have left in that very moment.
+    founders: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -202,6 +204,7 @@ impl Ledger {
 
     /// Takes note of where LUNs lie.
     pub(crate) fn note_drives(&mut self, view: &View) {
+        self.meet_founders(view);
         let may_forget = self.victim.is_none();
         for lun in self.luns.values_mut() {
             let Some(shown) = view.lun(lun.id) else { continue };
@@ -236,7 +239,10 @@ impl Ledger {
     pub(crate) fn apply(&mut self, asked: &Asked, output: Output, view: &View, seed: u64) {
         let request = &asked.request;
         match (request, output) {
-            (Request::CreateSubsystem { .. }, Output::MakeArray(id)) => self.array_made(id, view),
+            (Request::CreateSubsystem { drives, .. }, Output::MakeArray(id)) => {
+                self.founders = drives.iter().map(|drive| drive.path.clone()).collect();
+                self.array_made(id, view);
+            }
             (Request::CreateLun(_), Output::CreateLun(id)) => {
                 self.lun_made(request, id, view, seed);
             }
@@ -319,7 +325,16 @@ impl Ledger {
 
     fn array_made(&mut self, id: SubsystemId, view: &View) {
         self.array = Some(id);
+        self.meet_founders(view);
+    }
+
+    /// Takes note of founding members when they are seen first.
+    fn meet_founders(&mut self, view: &View) {
+        let Some(id) = self.array else { return };
         for drive in view.drives.iter().filter(|drive| drive.subsystem == Some(id)) {
+            if !self.founders.remove(&drive.path) {
+                continue;
+            }
             let state = DriveState { path: drive.path.clone(), is_spare: false };
             self.drives.insert(drive.properties.id, state);
             if let Some(victim) = self.victim.as_mut().filter(|it| it.path == drive.path) {

@@ -219,6 +219,12 @@ impl Lun {
             self.shape.set(shape_of(record, state.array.slab_shift));
             let blocks = record.size_bytes.div_ceil(vds_format::BLOCK_BYTES as u64);
             self.map.borrow_mut().grow(layout::map_levels(blocks));
+            let segments = self.segments.borrow();
+            let columns = segments.values().flat_map(|segment| {
+                segment.columns.iter().map(|column| (segment.stream, column.record))
+            });
+            let guests = layout::guests(record, columns);
+            self.engine.space.borrow_mut().set_guests(self.number, guests);
         }
         self.changed.notify();
     }
