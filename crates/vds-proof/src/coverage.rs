@@ -42,7 +42,11 @@ pub const KINDS: [OperationKind; 25] = [
 ];
 
 /// Cells that cannot occur, with the reason. An operation kind or a fault kind of `None` stands for all.
-const IMPOSSIBLE: &[(Option<OperationKind>, Option<FaultKind>, &str)] = &[];
+const IMPOSSIBLE: &[(Option<OperationKind>, Option<FaultKind>, &str)] = &[(
+    Some(OperationKind::MakeArray),
+    Some(FaultKind::ReadError),
+    "nothing is read: whether a drive is blank shows when it is opened",
+)];
 
 /// Cuts that cannot occur, with the reason.
 const NO_CUT: &[(Boundary, &str)] = &[];

@@ -71,7 +71,11 @@ impl Life {
         let focused = !self.proof.chance.one_in(4);
         let (of_focus, fault) = self.proof.manner.focus;
         let kind = if focused { of_focus } else { self.draw_kind() };
-        let Some(request) = self.draw(kind) else { return };
+        let Some(request) = self.draw(kind) else {
+            // What there is to be removed next time.
+            let maker = maker_of(kind).filter(|_| focused).and_then(|maker| self.draw(maker));
+            return maker.into_iter().for_each(|request| self.ask(request));
+        };
         if let Request::AddDrive { drive, .. } = &request
             && self.proof.manner.faulty
             && self.proof.ledger.borrow().victim.is_none()
@@ -91,7 +95,7 @@ impl Life {
             self.proof.strike(fault, 1);
             // What is over at once meets little.
             let fleeting = matches!(request, Request::OpenSubsystem { .. } | Request::Refresh);
-            for _ in 0..if fleeting { 8 } else { 1 } {
+            for _ in 0..if fleeting { 24 } else { 1 } {
                 self.ask(request.clone());
             }
         } else {
@@ -339,5 +343,16 @@ impl Life {
         let subsystem = self.proof.ledger.borrow().array?;
         let drive = NewDrive { path: path.to_owned(), wipe };
         Some(Request::AddDrive { subsystem, drive })
+    }
+}
+
+/// The kind of operation that makes what this one takes away.
+fn maker_of(kind: OperationKind) -> Option<OperationKind> {
+    match kind {
+        OperationKind::DeleteTarget => Some(OperationKind::CreateTarget),
+        OperationKind::RemovePortal => Some(OperationKind::AddPortal),
+        OperationKind::RemoveDrive => Some(OperationKind::AddDrive),
+        OperationKind::RemovePlex => Some(OperationKind::AddPlex),
+        _ => None,
     }
 }

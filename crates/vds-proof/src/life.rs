@@ -288,9 +288,13 @@ impl Life {
     /// Whether the drives beside the victim are not more than half.
     fn may_stay_shut(&self) -> bool {
         let ledger = self.proof.ledger.borrow();
-        let all = ledger.drives.len();
         let victim = ledger.victim.as_ref().and_then(|it| it.id);
-        let well = ledger.drives.keys().filter(|id| Some(**id) != victim).count();
+        // Drives that were being removed when the machine stopped may have left.
+        let removals = ledger.open().filter(|(_, it)| it.kind() == OperationKind::RemoveDrive);
+        let leaving: BTreeSet<_> = removals.filter_map(|(_, it)| it.request.subject()).collect();
+        let stays = |id: &&vds_model::DriveId| !leaving.contains(&ObjectRef::Drive(**id));
+        let all = ledger.drives.keys().filter(stays).count();
+        let well = ledger.drives.keys().filter(stays).filter(|id| Some(**id) != victim).count();
         2 * well <= all
     }
 

@@ -192,7 +192,12 @@ impl Lun {
             }
         }
         if home.len() == slot.drives.len() {
-            return Err(OpenFailure::Full);
+            // A loan where the map has no part to lend: of what nobody was promised.
+            let borrows = stream == Stream::Moves && self.lends_to_moves.get();
+            let mut apart = home.iter().filter(|drive| borrows && !holds_a_copy(**drive));
+            let lent = apart
+                .find_map(|drive| Some((*drive, space.allocate_unpromised(self.number, *drive)?)));
+            return lent.ok_or(OpenFailure::Full);
         }
         // A stand-in must not take the place that another copy of the same data has at home.
         let homes = layout::slots(record, stream);
