@@ -46,6 +46,14 @@ impl Agenda {
         (entry.key().0 <= now_ns).then(|| entry.remove_entry())
     }
 
+    /// Puts off what the world does by `by_ns`; sleepers keep their moments.
+    pub(crate) fn put_off_calls(&mut self, by_ns: u64) {
+        for ((at_ns, made), event) in std::mem::take(&mut self.events) {
+            let put_off_ns = if matches!(event, Event::Call(_)) { by_ns } else { 0 };
+            self.events.insert((at_ns.saturating_add(put_off_ns), made), event);
+        }
+    }
+
     /// Takes all events, for the caller to drop where nothing is borrowed.
     pub(crate) fn take_all(&mut self) -> BTreeMap<EventKey, Event> {
         std::mem::take(&mut self.events)

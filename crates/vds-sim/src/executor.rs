@@ -259,6 +259,17 @@ impl Sim {
         }
     }
 
+    /// The clock goes on by `duration` while nothing runs, as when a virtual machine is paused or a laptop is suspended.
+    /// The drives stand still too: what is in flight is answered as much later, while every sleeper that this passes over
+    /// finds its time come.
+    pub fn stand_still(&self, duration: Duration) {
+        let until_ns = self.core.after(duration);
+        let by_ns = until_ns - self.core.now_ns();
+        self.core.note(format!("the machine stands still for {duration:?}"));
+        self.core.agenda.borrow_mut().put_off_calls(by_ns);
+        self.core.now_ns.set(until_ns);
+    }
+
     /// Runs until no task is ready and no drive request is in flight (hung ones aside). Sleepers may sleep on.
     ///
     /// # Errors

@@ -149,3 +149,28 @@ fn a_crash_asked_for_inside_a_task_ends_the_run() {
     assert_eq!(sim.crashes(), 1);
     assert_eq!(sim.run_until(async { 7 }), Ok(7), "the next life begins");
 }
+
+#[test]
+fn while_the_machine_stands_still_only_the_clock_goes_on() {
+    let sim = Sim::with_options(5, SimOptions::PLAIN);
+    let disks = crate::SimDisks::new(&sim);
+    disks.add("d1", 1 << 20);
+    let disk = sim.run_until(disks.source().open("d1", vds_io::OpenMode::Blank)).unwrap().unwrap();
+    let clock = sim.world().clock;
+    let events = Rc::new(RefCell::new(Vec::new()));
+    let (read, slept) = (Rc::clone(&events), Rc::clone(&events));
+    sim.spawn("reads", async move {
+        disk.read(0, vds_io::Buffer::zeroed(1)).await.1.unwrap();
+        read.borrow_mut().push("read");
+    });
+    sim.spawn("sleeps", async move {
+        clock.sleep(MS).await;
+        slept.borrow_mut().push("slept");
+    });
+    sim.run_for(Duration::ZERO).unwrap();
+    let before_ns = sim.now_ns();
+    sim.stand_still(60 * MS);
+    assert_eq!(sim.now_ns(), before_ns + 60_000_000);
+    sim.run_until_idle().unwrap();
+    assert_eq!(*events.borrow(), ["slept", "read"], "whoever slept is late, the drive is not");
+}
