@@ -3,7 +3,7 @@
 //! ```text
 //!   write ─► completed += 1        flush: one in flight, one waiting
 //!   flush ─► a waiter is served by a flush that was issued after its writes completed
-//!   silence past the deadline, a failed flush, `Gone` ─► lost: every later request fails at once
+//!   silence for too many looks, a failed flush, `Gone` ─► lost: every later request fails at once
 //! ```
 
 use std::cell::{Cell, RefCell};
@@ -16,20 +16,18 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use vds_format::{BLOCK_BYTES, DriveNo, Geometry, SlabNo};
-use vds_io::{
-    Buffer, Disk, DiskDescription, DiskError, DiskErrorKind, LocalFuture, Monotonic, World,
-};
+use vds_io::{Buffer, Disk, DiskDescription, DiskError, DiskErrorKind, LocalFuture, World};
 use vds_model::DriveId;
 
-/// A request that has not been answered for so long never will be: the drive is lost.
-pub(crate) const IO_DEADLINE: Duration = Duration::from_secs(8);
+use crate::patience::PERIOD;
+
+/// A request that has not been answered for more looks than this never will be: the drive is lost. Looks are counted and
+/// not the clock read, for time in which nobody looked is no drive's silence.
+const LOOKS_MAX: u64 = 8;
 
 /// How often a request is tried again that the drive could not take at that moment, and the first pause; each is twice as long.
 const BUSY_RETRIES_MAX: u32 = 6;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
-
-/// How often the oldest request's age and the drive's presence are looked at.
-const WATCH_PERIOD: Duration = Duration::from_secs(1);
 
 /// A member drive that is open.
 pub(crate) struct Drive {
@@ -79,7 +77,10 @@ impl DriveCounters {
 #[derive(Default)]
 struct InFlight {
     next: u64,
-    requests: BTreeMap<u64, (Monotonic, Option<Waker>)>,
+    /// How often the watch has looked at their age.
+    looks: u64,
+    /// Each with the looks before it was issued.
+    requests: BTreeMap<u64, (u64, Option<Waker>)>,
 }
 
 #[derive(Default)]
@@ -128,7 +129,7 @@ impl Drive {
         let clock = Rc::clone(&self.world.clock);
         let watch: LocalFuture<()> = Box::pin(async move {
             loop {
-                clock.sleep(WATCH_PERIOD).await;
+                clock.sleep(PERIOD).await;
                 // The watch ends with the drive: it must not keep a released drive open.
                 let Some(drive) = watched.upgrade() else { return };
                 if drive.lost().is_some() {
@@ -317,10 +318,16 @@ impl Drive {
     }
 
     fn check_age(&self) {
-        let now = self.world.clock.now();
-        let oldest = self.in_flight.borrow().requests.values().map(|(since, _)| *since).min();
-        if oldest.is_some_and(|since| now.since(since) >= IO_DEADLINE) {
-            let text = format!("no answer within {} s", IO_DEADLINE.as_secs());
+        let oldest_looks = {
+            let mut in_flight = self.in_flight.borrow_mut();
+            in_flight.looks += 1;
+            // They are numbered in the order in which they were issued.
+            let oldest = in_flight.requests.first_key_value();
+            oldest.map_or(0, |(_, (before, _))| in_flight.looks - before)
+        };
+        // The first look may have come at once after the request: one more, and all the periods have passed.
+        if oldest_looks > LOOKS_MAX {
+            let text = format!("no answer within {} s", LOOKS_MAX * PERIOD.as_secs());
             self.lose(DiskError::new(DiskErrorKind::Silent, text));
         }
     }
@@ -356,7 +363,8 @@ impl Drive {
             let mut in_flight = self.in_flight.borrow_mut();
             in_flight.next += 1;
             let id = in_flight.next;
-            in_flight.requests.insert(id, (self.world.clock.now(), None));
+            let looks = in_flight.looks;
+            in_flight.requests.insert(id, (looks, None));
             id
         };
         Guard { drive: Rc::clone(self), id, request }.await

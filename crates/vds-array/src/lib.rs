@@ -26,6 +26,7 @@ mod embedded;
 mod engine;
 mod layout;
 mod lun;
+mod patience;
 mod signal;
 mod space;
 

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use vds_format::{DriveNo, DriveRecord, DriveState, Lineage, Record, Round};
 use vds_io::{Disk, DiskError, DiskErrorKind, LocalFuture, World, join_all};
 use vds_model::{DriveId, SubsystemId};
@@ -18,10 +16,11 @@ use super::member::{Change, Member};
 use super::superblock::Slots;
 use super::{Catalog, CatalogError, state};
 use crate::drive::Drive;
+use crate::patience::in_time;
 use crate::signal::promise;
 
 /// A drive that cannot be read for so long is not there. A snapshot of 64 MiB takes a slow drive a second.
-const LOOK_TIME_MAX: Duration = Duration::from_secs(20);
+const LOOK_PERIODS_MAX: u32 = 20;
 
 /// How an array is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,13 +119,10 @@ pub(crate) async fn find(
         let look = Box::pin(look(disk));
         let clock = Rc::clone(&world.clock);
         let look = async move {
-            match select(look, clock.sleep(LOOK_TIME_MAX)).await {
-                Either::Left((result, _)) => result,
-                Either::Right(_) => {
-                    let source = DiskError::new(DiskErrorKind::Gone, "no answer");
-                    Err(InspectError::Unreadable { path, source })
-                }
-            }
+            in_time(&*clock, LOOK_PERIODS_MAX, look).await.unwrap_or_else(|| {
+                let source = DiskError::new(DiskErrorKind::Gone, "no answer");
+                Err(InspectError::Unreadable { path, source })
+            })
         };
         Box::pin(look) as LocalFuture<_>
     });

@@ -1,11 +1,9 @@
 //! Finding arrays on drives, opening them, and taking back drives that were away.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use vds_format::{BLOCK_BYTES, DriveNo, Round, Superblock};
 use vds_io::{Buffer, Clock, Disk, DiskDescription, Monotonic, OpenMode};
 use vds_model::{Change, DriveId, HResult, Notification, SubsystemId, SubsystemStatus};
@@ -18,6 +16,7 @@ use super::shared::{of_controller, of_drive, of_lun, of_port, of_portal, of_subs
 use super::view::{controller_of, port_of};
 use crate::catalog::{OpenError, OpenOptions, Opened, find, inspect, wipe_superblocks};
 use crate::drive::Drive;
+use crate::patience;
 
 /// How long an array waits for drives that are not there before it opens without them.
 pub(super) const GRACE: Duration = Duration::from_mins(1);
@@ -26,7 +25,7 @@ pub(super) const GRACE: Duration = Duration::from_mins(1);
 const ABSENT_PERIOD: Duration = Duration::from_secs(10);
 
 /// A drive that does not answer for so long cannot be used now.
-const LOOK_TIME_MAX: Duration = Duration::from_secs(8);
+const LOOK_PERIODS_MAX: u32 = 8;
 
 /// A drive that carries a superblock.
 struct Seen {
@@ -51,10 +50,7 @@ pub(super) struct ClosedArray {
 
 /// What a look at a drive brings; `None` if the drive does not answer in time.
 pub(super) async fn in_time<T>(clock: &dyn Clock, look: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(look), clock.sleep(LOOK_TIME_MAX)).await {
-        Either::Left((found, _)) => Some(found),
-        Either::Right(_) => None,
-    }
+    patience::in_time(clock, LOOK_PERIODS_MAX, look).await
 }
 
 /// Reads a drive's superblock: the newer of the two that is valid.

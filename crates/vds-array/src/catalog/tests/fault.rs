@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use vds_format::{DriveNo, DriveState};
-use vds_io::DiskErrorKind;
+use vds_io::{DiskErrorKind, OpenMode};
 use vds_sim::{CrashMode, Effect, Fault, IoKind};
 
 use super::bench::{Bench, operation};
-use crate::catalog::{Catalog, CatalogError, FreezeReason, inspect};
+use crate::catalog::{Catalog, CatalogError, FreezeReason, OpenOptions, inspect, open};
 
 async fn commit_some(bench: &Bench, catalog: &Rc<Catalog>) -> Vec<bool> {
     let mut results = Vec::new();
@@ -158,7 +158,7 @@ fn a_creation_that_fails_leaves_nothing() {
             for number in bench.all() {
                 let source = bench.disks.source();
                 let path = super::bench::path(number);
-                let disk = bench.run(source.open(&path, vds_io::OpenMode::ReadOnly));
+                let disk = bench.run(source.open(&path, OpenMode::ReadOnly));
                 let left = bench.run(inspect(disk.expect("it is there"))).is_ok();
                 assert!(!left || (unwiped && number == 2), "{kind:?} {at}: {number} is left");
             }
@@ -184,4 +184,58 @@ fn a_drive_that_never_answers_does_not_keep_the_array_closed() {
     let opened = bench.run(bench.open(&bench.all())).map_err(|error| error.to_string()).unwrap();
     assert_eq!(opened.absent, [DriveNo(2)]);
     assert_eq!(opened.unusable.len(), 1);
+}
+
+/// Spawns `work`, lets it get under way, stands still for a minute, and gives what comes of it afterwards.
+fn across_a_standstill<T: 'static>(bench: &Bench, work: impl Future<Output = T> + 'static) -> T {
+    let done = Rc::new(RefCell::new(None));
+    let result = Rc::clone(&done);
+    bench.sim.spawn("work", async move { *result.borrow_mut() = Some(work.await) });
+    assert!(bench.sim.run_for(Duration::from_nanos(1)).is_ok());
+    assert!(done.borrow().is_none(), "the drives have not answered yet");
+    bench.sim.stand_still(Duration::from_mins(1));
+    assert!(bench.sim.run_for(Duration::from_secs(5)).is_ok());
+    done.take().expect("the drives answer as soon as they go on")
+}
+
+/// Goal: time in which nothing ran is held against no drive, in whatever order things go on.
+#[test]
+fn a_standstill_of_the_machine_loses_no_drive() {
+    for seed in 0..20 {
+        let bench = Bench::new(seed, 2);
+        let catalog = bench.run(bench.create());
+        let committed = catalog.commit(vec![operation(40, 100)]);
+        let committed = across_a_standstill(&bench, async move { committed.await.map(|_| ()) });
+        assert_eq!(committed, Ok(()));
+        for number in bench.all() {
+            assert_eq!(state_of(&catalog, number), DriveState::Active, "seed {seed}");
+        }
+        // The watch goes on as before: silence counts again.
+        bench.disk(2).fault(Fault::every(IoKind::Flush, Effect::Hang));
+        let before_ns = bench.sim.now_ns();
+        assert!(bench.run(catalog.commit(vec![operation(41, 100)])).is_ok());
+        let took = Duration::from_nanos(bench.sim.now_ns() - before_ns);
+        assert!(took >= Duration::from_secs(8) && took < Duration::from_secs(10), "{took:?}");
+        assert_eq!(state_of(&catalog, 2), DriveState::Failed, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_standstill_while_an_array_is_opened_leaves_no_drive_out() {
+    for seed in 0..20 {
+        let bench = Bench::new(seed, 2);
+        drop(bench.run(bench.create()));
+        bench.sim.crash(CrashMode::PowerCut);
+        let mut disks = Vec::new();
+        for number in bench.all() {
+            let path = super::bench::path(number);
+            disks.push(bench.run(bench.disks.source().open(&path, OpenMode::Member)).unwrap());
+        }
+        let options = OpenOptions::default();
+        let world = bench.sim.world();
+        let opening =
+            async move { open(world, disks, &options).await.map_err(|it| it.to_string()) };
+        let opened = across_a_standstill(&bench, opening).unwrap();
+        assert_eq!((opened.absent, opened.unusable.len()), (vec![], 0), "seed {seed}");
+    }
 }
