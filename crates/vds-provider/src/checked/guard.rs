@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -85,6 +85,10 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> Died {
     Died { how: words.unwrap_or_else(|| "it panicked".to_owned()) }
 }
 
+/// A deadline is waited for in so many parts. When the whole process stands still, the clock goes on and nobody can answer:
+/// of such a time one part at most is counted.
+const PARTS: u32 = 60;
+
 /// Puts a question and waits for the answer, for so long.
 pub(crate) async fn ask<T>(
     timer: &dyn Timer,
@@ -92,12 +96,93 @@ pub(crate) async fn ask<T>(
     question: impl FnOnce() -> Answer<T>,
 ) -> Result<T, NoAnswer> {
     let mut answer = Guarded::ask(question);
-    let mut sleep = timer.sleep(deadline);
+    let mut patience = pin!(async {
+        for _ in 0..PARTS {
+            timer.sleep(deadline / PARTS).await;
+        }
+    });
     poll_fn(|context| {
         if let Poll::Ready(answer) = Pin::new(&mut answer).poll(context) {
             return Poll::Ready(answer.map_err(NoAnswer::Died));
         }
-        sleep.as_mut().poll(context).map(|()| Err(NoAnswer::Silent(deadline)))
+        patience.as_mut().poll(context).map(|()| Err(NoAnswer::Silent(deadline)))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::task::Waker;
+
+    use super::*;
+    use crate::BoxFuture;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    /// Stands until the test moves it.
+    #[derive(Clone, Default)]
+    struct Hand(Arc<Mutex<Duration>>);
+
+    impl Hand {
+        fn goes_on(&self, by: Duration) {
+            *self.0.lock().unwrap() += by;
+        }
+    }
+
+    impl Timer for Hand {
+        fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+            let hand = self.clone();
+            let until = *self.0.lock().unwrap() + duration;
+            Box::pin(poll_fn(move |_| {
+                let is_over = *hand.0.lock().unwrap() >= until;
+                if is_over { Poll::Ready(()) } else { Poll::Pending }
+            }))
+        }
+
+        fn unix_ms(&self) -> u64 {
+            0
+        }
+    }
+
+    #[test]
+    fn a_standstill_is_not_the_providers_silence() {
+        let hand = Hand::default();
+        let (sender, receiver) = letterbox();
+        let mut asked = pin!(ask(&hand, DEADLINE, || receiver));
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(asked.as_mut().poll(&mut context), Poll::Pending);
+        hand.goes_on(DEADLINE * 100);
+        assert_eq!(asked.as_mut().poll(&mut context), Poll::Pending, "it could not answer either");
+        *sender.lock().unwrap() = Some(7);
+        assert_eq!(asked.as_mut().poll(&mut context), Poll::Ready(Ok(7)));
+    }
+
+    #[test]
+    fn silence_lasts_as_long_as_the_deadline() {
+        let hand = Hand::default();
+        let (_sender, receiver) = letterbox();
+        let mut asked = pin!(ask::<u8>(&hand, DEADLINE, || receiver));
+        let mut context = Context::from_waker(Waker::noop());
+        let step = Duration::from_millis(100);
+        let mut passed = Duration::ZERO;
+        while asked.as_mut().poll(&mut context).is_pending() {
+            hand.goes_on(step);
+            passed += step;
+        }
+        assert_eq!(passed, DEADLINE);
+    }
+
+    type Letterbox = Arc<Mutex<Option<u8>>>;
+
+    /// An answer, and where to put it.
+    fn letterbox() -> (Letterbox, Answer<u8>) {
+        let sender = Letterbox::default();
+        let opened = Arc::clone(&sender);
+        let answer = poll_fn(move |_| match opened.lock().unwrap().take() {
+            Some(value) => Poll::Ready(Ok(value)),
+            None => Poll::Pending,
+        });
+        (sender, Box::pin(answer))
+    }
 }

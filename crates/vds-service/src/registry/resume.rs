@@ -114,7 +114,8 @@ impl Registry {
 
     /// Takes up what waits for its array, as arrays open. Ends when nothing waits any more.
     pub(super) async fn take_up_waiting(&self) {
-        let started = tokio::time::Instant::now();
+        // Looks are counted and not the clock read: while the machine stands still, no array can appear.
+        let mut looked = Duration::ZERO;
         loop {
             let waiting: Vec<(ProviderId, OperationRecord)> = {
                 let operations = self.operations_locked();
@@ -131,7 +132,7 @@ impl Registry {
             }
             for (provider, record) in waiting {
                 let Ok(checked) = self.provider(provider).cloned() else { continue };
-                if self.must_wait(&checked, &record, started.elapsed()).await {
+                if self.must_wait(&checked, &record, looked).await {
                     continue;
                 }
                 let id = record.id;
@@ -141,6 +142,7 @@ impl Registry {
                 drop(shown);
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
+            looked += LOOK_INTERVAL;
         }
     }
 
