@@ -91,9 +91,18 @@ impl Life {
                     name: "target".to_owned(),
                 }
             }
-            OperationKind::DeleteTarget => Request::DeleteTarget { target: self.pick_target()? },
+            OperationKind::DeleteTarget => {
+                // What LUNs are behind is not deleted: seldom asked for, so that there is something to prove.
+                let view = (!chance.one_in(8)).then(|| self.embedded.view());
+                let is_wanted = |id| {
+                    let found = view.as_ref().map(|view| view.target(id));
+                    found.is_none_or(|found| found.is_some_and(|it| it.luns.is_empty()))
+                };
+                Request::DeleteTarget { target: self.pick_target(is_wanted)? }
+            }
             OperationKind::SetTargetChap => {
-                Request::SetTargetChap { target: self.pick_target()?, chap: self.draw_chap() }
+                let target = self.pick_target(|_| true)?;
+                Request::SetTargetChap { target, chap: self.draw_chap() }
             }
             OperationKind::AddPortal => {
                 let port = u16::try_from(chance.between(1024, 60_000)).expect("in range");
@@ -130,9 +139,10 @@ impl Life {
         self.is_free(lun, kinds).then_some(lun)
     }
 
-    fn pick_target(&self) -> Option<TargetId> {
+    fn pick_target(&self, is_wanted: impl Fn(TargetId) -> bool) -> Option<TargetId> {
         let ledger = self.proof.ledger.borrow();
-        let targets: Vec<TargetId> = ledger.targets.keys().copied().collect();
+        let targets = ledger.targets.keys().copied();
+        let targets: Vec<TargetId> = targets.filter(|id| is_wanted(*id)).collect();
         let target = *pick(&self.proof.chance, &targets)?;
         (!ledger.is_busy(ObjectRef::Target(target), |_| true)).then_some(target)
     }

@@ -93,9 +93,15 @@ impl Life {
         let present = self.victim_is_present();
         if FaultKind::RULES.contains(&fault) && present {
             self.proof.strike(fault, 1);
+            let companions = companions_of(kind, fault).iter().filter_map(|it| self.draw(*it));
+            companions.for_each(|companion| self.ask(companion));
             // What is over at once meets little.
-            let fleeting = matches!(request, Request::OpenSubsystem { .. } | Request::Refresh);
-            for _ in 0..if fleeting { 24 } else { 1 } {
+            let times = match kind {
+                OperationKind::OpenArray => 8,
+                OperationKind::Refresh => 24,
+                _ => 1,
+            };
+            for _ in 0..times {
                 self.ask(request.clone());
             }
         } else {
@@ -354,5 +360,21 @@ fn maker_of(kind: OperationKind) -> Option<OperationKind> {
         OperationKind::RemoveDrive => Some(OperationKind::AddDrive),
         OperationKind::RemovePlex => Some(OperationKind::AddPlex),
         _ => None,
+    }
+}
+
+/// What is asked for beside a kind of operation, so that the drives get requests meanwhile which the fault can befall.
+fn companions_of(kind: OperationKind, fault: FaultKind) -> &'static [OperationKind] {
+    match (kind, fault) {
+        // An open array is opened as soon as nobody looks for drives, and writes nothing for that.
+        (OperationKind::OpenArray, FaultKind::ReadError) => {
+            &[OperationKind::Refresh, OperationKind::Scrub]
+        }
+        (OperationKind::OpenArray, _) => &[OperationKind::Refresh, OperationKind::AddPortal],
+        (
+            OperationKind::DeleteTarget | OperationKind::RemovePortal | OperationKind::RemoveDrive,
+            FaultKind::ReadError,
+        ) => &[OperationKind::Scrub],
+        _ => &[],
     }
 }
