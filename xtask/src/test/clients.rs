@@ -24,7 +24,7 @@ const fn program(name: &'static str, package: &'static str) -> Client {
     Client { name, package, probe: Probe::Program }
 }
 
-/// Everything the black-box tests start. `qemu-iscsi` is `qemu-img`'s iSCSI driver.
+/// Everything that tests start of others' programs. `qemu-iscsi` is `qemu-img`'s iSCSI driver.
 const CLIENTS: &[Client] = &[
     program("iscsi-ls", "libiscsi-bin"),
     program("iscsi-inq", "libiscsi-bin"),
@@ -33,6 +33,11 @@ const CLIENTS: &[Client] = &[
     program("qemu-img", "qemu-utils"),
     Client { name: "qemu-iscsi", package: "qemu-block-extra", probe: Probe::QemuProtocol("iscsi") },
     program("mkfs.ext4", "e2fsprogs"),
+    program("mkfs.xfs", "xfsprogs"),
+    program("mkfs.btrfs", "btrfs-progs"),
+    program("mkfs.vfat", "dosfstools"),
+    program("mkfs.f2fs", "f2fs-tools"),
+    program("mkfs.ntfs", "ntfs-3g"),
     program("losetup", "mount"),
     program("curl", "curl"),
 ];

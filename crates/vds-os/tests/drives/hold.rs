@@ -96,7 +96,10 @@ fn what_mkfs_makes_is_recognised() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("image").display().to_string();
         create_drive_file(&path, 400 << 20).unwrap();
-        match Command::new(program).args(arguments).arg(&path).output() {
+        // Where Debian keeps root's programs.
+        let places = "/usr/sbin:/sbin:".to_owned() + &std::env::var("PATH").unwrap();
+        let mut command = Command::new(program);
+        match command.env("PATH", places).args(arguments).arg(&path).output() {
             Ok(output) => assert!(output.status.success(), "{program}: {output:?}"),
             Err(error) => {
                 println!("not run: {program}: {error}");
