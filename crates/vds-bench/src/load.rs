@@ -149,6 +149,15 @@ pub fn run(
         plan.size_bytes,
         capacity.sector_bytes
     );
+    if let Some(sectors) = session.transfer_sectors_max()? {
+        let limit_bytes = u64::from(sectors) * u64::from(capacity.sector_bytes);
+        ensure!(
+            u64::from(plan.size_bytes) <= limit_bytes,
+            "a command of this LUN moves {} KiB at most, not {} KiB",
+            limit_bytes >> 10,
+            plan.size_bytes >> 10
+        );
+    }
     let places = capacity.bytes / u64::from(plan.size_bytes);
     ensure!(places > plan.depth as u64, "the LUN is too small for this depth and size");
     ensure!(

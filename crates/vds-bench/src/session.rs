@@ -314,6 +314,17 @@ impl Session {
         Ok(Capacity { bytes, sector_bytes })
     }
 
+    /// The most sectors that one command may move, by the block limits page; none if the LUN sets no limit.
+    ///
+    /// # Errors
+    /// When the session breaks.
+    pub fn transfer_sectors_max(&mut self) -> Result<Option<u32>> {
+        let (status, page) = self.execute(&[0x12, 1, 0xb0, 0, 64, 0], 64)?;
+        let is_page = status == GOOD && page.get(1) == Some(&0xb0);
+        let field = page.get(8..12).and_then(|field| field.first_chunk()).filter(|_| is_page);
+        Ok(field.map(|field| u32::from_be_bytes(*field)).filter(|sectors| *sectors > 0))
+    }
+
     /// Whether the LUN says that it acknowledges writes before they are durable: WCE of the caching mode page.
     ///
     /// # Errors

@@ -192,3 +192,14 @@ fn covering_writes_every_place_once() {
     assert_eq!(report.writes.count(), LUN_BYTES as u64 / 4096);
     assert_eq!(report.reads.count(), 0);
 }
+
+#[test]
+fn more_than_a_command_may_move_is_refused_in_words() {
+    let plan = Plan::fill(2 << 20, 1);
+    let (result, _) = serve(0, move |url| {
+        let mut session = Session::open(&url, "iqn.2025-01.org.example:test")?;
+        load::run(&mut session, &plan, &mut |_| Ok(())).map(|report| report.operations())
+    });
+    let error = result.expect_err("beyond the block limits").to_string();
+    assert_eq!(error, "a command of this LUN moves 1024 KiB at most, not 2048 KiB");
+}

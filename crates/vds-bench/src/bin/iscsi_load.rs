@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroU32;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -81,15 +82,24 @@ fn size(text: &str) -> Result<u32> {
     count.checked_mul(unit).context("too large")
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     if let Some(core) = arguments.core {
         process::stay_on_core(core)?;
     }
     let (order, until) = match arguments.order {
         _ if arguments.cover => (Order::Sequential, Until::Covered),
-        OrderName::Random => (Order::Random, timed(&arguments)?),
-        OrderName::Sequential => (Order::Sequential, timed(&arguments)?),
+        OrderName::Random => (Order::Random, timed(arguments)?),
+        OrderName::Sequential => (Order::Sequential, timed(arguments)?),
     };
     let plan = Plan {
         order,
