@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use vds_format::{
-    Column, DriveNo, EXTRA_MAP_COPY, LunRecord, MAP_FANOUT, PlexRecord, SlabNo, Stream,
-    batch_data_blocks_max,
+    BLOCK_BYTES, Column, DriveNo, EXTRA_MAP_COPY, LunRecord, MAP_FANOUT, PlexRecord, SlabNo,
+    Stream, batch_data_blocks_max,
 };
+
+/// What one round of cleaning empties at most.
+const CLEANING_ROUND_BYTES_MAX: u64 = 64 << 20;
 
 /// A column that a new segment should have, and where it may lie: the first drive with space wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,11 +112,19 @@ pub(crate) fn dense_blocks(rows: u32, data_columns: u8, doubled: bool) -> u32 {
     full * batch + rest.min(batch)
 }
 
-/// Segments for a LUN of `blocks`: a full LUN fills the data segments to 80 %, so that cleaning always gains; maps are written
-/// anew as a whole at worst, beside the one in force.
+/// Segments that the cleaner empties before a checkpoint frees them, in a LUN that has `segments`: the more, the less often the
+/// map is written.
+pub(crate) fn cleaning_round(segments: u64, segment_blocks: u64) -> u64 {
+    let most = CLEANING_ROUND_BYTES_MAX / (BLOCK_BYTES as u64 * segment_blocks);
+    (segments / 16).min(most)
+}
+
+/// Segments for a LUN of `blocks`: a full LUN fills the data segments to 80 %, so that cleaning always gains, beside those of a
+/// cleaning round; maps are written anew as a whole at worst, beside the one in force.
 pub(crate) fn needs(blocks: u64, rows: u32, data_columns: u8, doubled: bool) -> Needs {
     let dense = u64::from(dense_blocks(rows, data_columns, doubled));
-    let data = (blocks * 5).div_ceil(dense * 4) + 3;
+    let data = (blocks * 5).div_ceil(dense * 4);
+    let data = data + cleaning_round(data, u64::from(rows) * u64::from(data_columns)) + 3;
     let pages = map_pages(blocks);
     let map = (pages * 2 * 5).div_ceil(u64::from(rows) * 4) + 3;
     let clamp = |segments: u64| u32::try_from(segments).unwrap_or(u32::MAX);

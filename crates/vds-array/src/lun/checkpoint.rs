@@ -229,7 +229,7 @@ impl Lun {
             let segment = Rc::clone(&write.segment);
             let row = write.row;
             let write: LocalFuture<Result<(), DiskError>> = Box::pin(async move {
-                super::host::write_columns(&segment, row, vec![Some(data)]).await
+                super::host::write_columns_gently(&segment, row, vec![Some(data)]).await
             });
             write
         });

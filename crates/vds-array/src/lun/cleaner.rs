@@ -1,13 +1,15 @@
 //! The cleaner: moves what is still live out of the emptiest segments, so that a full LUN can be overwritten for ever.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use vds_format::{MapEntry, SegmentState, Stream, data_checksum};
+use futures_util::future::join;
+use vds_format::{MapEntry, SegmentNo, SegmentState, Stream, batch_data_blocks_max, data_checksum};
 
 use super::map::leaf_of;
 use super::moves::{Move, MoveError};
+use super::open::MOVES_SHARE;
 use super::scan::Scanner;
 use super::{Lun, Readiness, Segment};
 use crate::layout;
@@ -16,8 +18,6 @@ use crate::layout;
 const LOG_BYTES_MAX: u64 = 64 << 20;
 /// An idle LUN is checkpointed after so long.
 const IDLE_CHECKPOINT: Duration = Duration::from_secs(20);
-/// Blocks moved together.
-const MOVE_BLOCKS_MAX: usize = 256;
 /// Rounds of cleaning and checkpoint before a write that waits for space gives up.
 const ROOM_ROUNDS_MAX: usize = 64;
 /// How often it looks, and with what pause, whether segments that are gone are still being read: a request has an answer
@@ -31,14 +31,28 @@ impl Lun {
         if let Some(turn) = self.clean_turn.try_take() {
             let lun = Rc::clone(self);
             let task = async move {
+                lun.host.borrow_mut().pace.begin();
                 while lun.readiness() == Readiness::Ready && lun.host_room() < lun.low_water() {
-                    let before = lun.host_room();
-                    // A small LUN never gets to the mark: what gains nothing is not done again.
-                    if !lun.clean_some().await || lun.host_room() <= before {
+                    let before = (lun.host_room(), lun.host.borrow().next_sequence);
+                    // A small LUN never gets to the mark: what gains nothing, with nobody writing, is not done again.
+                    if !lun.clean_some().await
+                        || (lun.host_room() <= before.0
+                            && lun.host.borrow().next_sequence == before.1)
+                    {
                         break;
                     }
                 }
+                let is_short = lun.host_room() < lun.low_water();
+                {
+                    let mut host = lun.host.borrow_mut();
+                    host.pace.end();
+                    if !is_short {
+                        host.pace.allow(lun.burst_blocks(), lun.burst_blocks());
+                    }
+                }
+                lun.pump();
                 drop(turn);
+                lun.engine.space_changed.notify();
             };
             self.engine.world.spawn.spawn("clean", Box::pin(task));
         }
@@ -46,16 +60,24 @@ impl Lun {
 
     /// Frees space for one host segment at least. False if that cannot be: the drives that hold the share are gone.
     pub(super) async fn make_room(self: &Rc<Self>) -> bool {
-        let _turn = self.clean_turn.take().await;
         for _ in 0..ROOM_ROUNDS_MAX {
-            if self.host_room() > 0 {
-                return true;
-            }
+            // Whoever cleans already may be done before it gives up its turn.
+            let turn = self.engine.space_changed.until(|| {
+                let has_room = self.host_room() > 0;
+                if has_room { Some(None) } else { self.clean_turn.try_take().map(Some) }
+            });
+            let Some(_turn) = turn.await else { return true };
             if !self.clean_some().await && !self.until_unpinned().await {
                 return self.host_room() > 0;
             }
         }
         self.host_room() > 0
+    }
+
+    /// Row blocks that the host stream may append at once while it is paced: a segment.
+    fn burst_blocks(&self) -> u64 {
+        let rows = (1_u64 << (self.engine.catalog.state().array.slab_shift - 12)) - 1;
+        rows * self.record().map_or(1, |record| u64::from(record.data_columns))
     }
 
     /// Gives whoever still reads segments that are gone time to let go of them. False if nobody does, or nobody lets go.
@@ -86,9 +108,11 @@ impl Lun {
         pinned.sum()
     }
 
-    /// One round: a checkpoint that frees what is dead already, or the emptiest segments cleaned and a checkpoint. False if there is
-    /// nothing to gain.
+    /// One round: the emptiest segments cleaned, and a checkpoint that frees them. False if there is nothing to gain.
     async fn clean_some(self: &Rc<Self>) -> bool {
+        if self.clean_victims(self.round_segments()).await.is_err() {
+            return false;
+        }
         let before = self.segments.borrow().len();
         if self.checkpoint().await.is_err() {
             return false;
@@ -97,7 +121,8 @@ impl Lun {
         if self.host_room() >= self.low_water() || self.segments.borrow().len() < before {
             return true;
         }
-        let gained = match self.clean_victims().await {
+        // What that checkpoint sealed may be worth cleaning now.
+        let gained = match self.clean_victims(1).await {
             Ok(0) => self.clean_on_loan().await,
             Ok(_) => self.checkpoint().await.is_ok(),
             Err(_) => false,
@@ -106,17 +131,20 @@ impl Lun {
         gained
     }
 
-    /// Moves what is live out of the emptiest segments; how many were emptied before there was no slab left to move to.
-    async fn clean_victims(self: &Rc<Self>) -> Result<usize, MoveError> {
-        let mut cleaned = 0;
-        for victim in self.victims() {
+    /// Moves what is live out of the emptiest segments until `wanted` wait for a checkpoint to free them; how many were
+    /// emptied before there was no slab left to move to, or nothing more to gain.
+    async fn clean_victims(self: &Rc<Self>, wanted: u64) -> Result<usize, MoveError> {
+        // What cannot be read stays where it is: such a segment would be chosen again and again.
+        let mut cleaned = BTreeSet::new();
+        while self.empty_segments() < wanted {
+            let Some(victim) = self.victim(&cleaned) else { break };
             match self.clean_segment(&victim).await {
-                Ok(()) => cleaned += 1,
+                Ok(()) => cleaned.insert(victim.number),
                 Err(MoveError::Full) => break,
                 Err(error) => return Err(error),
-            }
+            };
         }
-        Ok(cleaned)
+        Ok(cleaned.len())
     }
 
     /// Cleans when crashes have left so many half-filled segments that the cleaner's own part is used up: into a slab of the
@@ -124,7 +152,7 @@ impl Lun {
     async fn clean_on_loan(self: &Rc<Self>) -> bool {
         let _turn = self.checkpoint_turn.take().await;
         self.lends_to_moves.set(true);
-        let cleaned = self.clean_victims().await;
+        let cleaned = self.clean_victims(1).await;
         self.lends_to_moves.set(false);
         let counts = self.checkpoint_in_turn().await.is_ok();
         counts && cleaned.is_ok_and(|cleaned| cleaned > 0)
@@ -134,8 +162,8 @@ impl Lun {
     #[cfg(test)]
     pub(crate) async fn clean_once(self: &Rc<Self>) -> bool {
         let _turn = self.clean_turn.take().await;
-        match self.victims().first() {
-            Some(victim) => self.clean_segment(victim).await.is_ok(),
+        match self.victim(&BTreeSet::new()) {
+            Some(victim) => self.clean_segment(&victim).await.is_ok(),
             None => false,
         }
     }
@@ -148,8 +176,13 @@ impl Lun {
 
     /// How many host segments could be opened now.
     pub(super) fn host_room(&self) -> u64 {
+        self.room_for(Stream::Host)
+    }
+
+    /// How many segments of host data or moves could be opened now.
+    fn room_for(&self, stream: Stream) -> u64 {
         let Some(record) = self.record() else { return 0 };
-        let slots = layout::slots(&record, Stream::Host);
+        let slots = layout::slots(&record, stream);
         let is_intact = |slot: &layout::Slot| self.live_home(slot).len() == slot.drives.len();
         // A copy that lacks drives is left out where they are full, if there is another copy.
         let counts = |slot: &&layout::Slot| {
@@ -158,39 +191,37 @@ impl Lun {
         };
         let homes = slots.iter().filter(counts).map(|slot| self.live_home(slot));
         let homes = homes.filter(|home| !home.is_empty());
-        homes.map(|home| self.room(&record, &home, Stream::Host)).min().unwrap_or(0)
+        homes.map(|home| self.room(&record, &home, stream)).min().unwrap_or(0)
     }
 
-    /// Below so many free host segments the cleaner works.
+    /// Segments that are emptied for one checkpoint.
+    pub(super) fn round_segments(&self) -> u64 {
+        layout::cleaning_round(self.segments.borrow().len() as u64, self.burst_blocks()).max(1)
+    }
+
+    /// Below so many free host segments the cleaner works: with fewer, host and moves would use them up within its round.
     fn low_water(&self) -> u64 {
-        let segments = self.segments.borrow().len() as u64;
-        (segments / 20).clamp(2, 64)
+        self.round_segments() + 1
     }
 
-    /// The segments worth cleaning now, emptiest first: as many as give one segment back.
-    fn victims(&self) -> Vec<Rc<Segment>> {
+    /// Sealed segments without a live block: the next checkpoint frees them.
+    fn empty_segments(&self) -> u64 {
         let live = self.live.borrow();
-        let mut candidates: Vec<(u32, Rc<Segment>)> = self
-            .segments
-            .borrow()
+        let segments = self.segments.borrow();
+        let empty = segments.values().filter(|it| is_cleanable(it) && live.of(it.number) == 0);
+        empty.count() as u64
+    }
+
+    /// The segment worth cleaning most: the emptiest that is not `cleaned` yet, if anything is gained by it.
+    fn victim(&self, cleaned: &BTreeSet<SegmentNo>) -> Option<Rc<Segment>> {
+        let live = self.live.borrow();
+        let segments = self.segments.borrow();
+        let candidates = segments
             .values()
-            .filter(|segment| segment.stream != Stream::Map)
-            .filter(|segment| segment.state.get() == SegmentState::Sealed && segment.is_whole())
-            .map(|segment| (live.of(segment.number), Rc::clone(segment)))
-            .filter(|(live, segment)| *live > 0 && *live < dense(segment))
-            .collect();
-        candidates.sort_by_key(|(live, segment)| (*live, segment.number));
-        let mut gain = 0;
-        let mut chosen = Vec::new();
-        for (live, segment) in candidates {
-            let dense = dense(&segment);
-            if gain >= dense {
-                break;
-            }
-            gain += dense - live;
-            chosen.push(segment);
-        }
-        chosen
+            .filter(|it| is_cleanable(it) && it.is_whole() && !cleaned.contains(&it.number))
+            .map(|segment| (live.of(segment.number), segment))
+            .filter(|(live, segment)| *live > 0 && *live < dense(segment));
+        candidates.min_by_key(|(live, it)| (*live, it.number)).map(|(_, it)| Rc::clone(it))
     }
 
     /// Moves everything live out of a segment. Blocks that cannot be read stay where they are.
@@ -198,47 +229,45 @@ impl Lun {
         self: &Rc<Self>,
         segment: &Rc<Segment>,
     ) -> Result<(), MoveError> {
-        let mut scanner = Scanner::new(self, segment, true);
-        let mut row = 0;
-        let mut moves: Vec<Move> = Vec::new();
-        let mut pins: BTreeSet<u64> = BTreeSet::new();
-        while row < segment.rows && self.live_of(segment.number) > 0 {
-            let Some(found) = scanner.batch_at(row).await else {
-                // Behind the last batch, or a header that no copy holds: step over it.
-                row += 1;
-                continue;
-            };
-            row += found.header.rows;
-            for block in found.blocks {
-                let from = MapEntry { place: block.place, checksum: block.checksum };
-                let leaf = leaf_of(block.lun_block);
-                if self.load_leaf(leaf, false).await.is_err()
-                    || self.map.borrow().lookup(block.lun_block) != from
-                {
-                    continue;
-                }
-                let Some(data) = block.data else { continue };
-                if pins.insert(leaf) {
-                    self.map.borrow_mut().pin(leaf);
-                }
-                moves.push(Move { lun_block: block.lun_block, from, data });
+        let mut harvest = Harvest::new(self, segment);
+        let gain = Gain::of(segment, self.live_of(segment.number));
+        let at_once = batch_data_blocks_max(segment.rows, segment.data_columns) as usize;
+        let mut ready = harvest.next(at_once).await;
+        while !ready.is_empty() {
+            let count = ready.len();
+            // The next are read while these are written.
+            let (moved, next) = join(self.move_pinned(ready), harvest.next(at_once)).await;
+            ready = next;
+            if moved.is_err() {
+                self.unpin_leaves(ready.iter().map(|it| leaf_of(it.lun_block)));
+                return moved;
             }
-            if moves.len() >= MOVE_BLOCKS_MAX {
-                self.move_pinned(&mut moves, &mut pins).await?;
-            }
+            self.allow_host(gain.by(count));
         }
-        self.move_pinned(&mut moves, &mut pins).await
+        Ok(())
     }
 
-    async fn move_pinned(
-        self: &Rc<Self>,
-        moves: &mut Vec<Move>,
-        pins: &mut BTreeSet<u64>,
-    ) -> Result<(), MoveError> {
-        let moved = self.place_anew(std::mem::take(moves)).await;
-        let mut map = self.map.borrow_mut();
-        std::mem::take(pins).into_iter().for_each(|leaf| map.unpin(leaf));
+    /// Cleaning gained so many row blocks: the host stream may append as many, and fewer the farther the LUN is from having
+    /// the room that a round takes.
+    fn allow_host(self: &Rc<Self>, gained: u64) {
+        let have = self.room_for(Stream::Moves) + self.empty_segments();
+        let wanted = self.low_water() + MOVES_SHARE;
+        let allowed = gained * have.min(wanted) / wanted;
+        self.host.borrow_mut().pace.allow(allowed, self.burst_blocks());
+        self.pump();
+    }
+
+    /// Places blocks anew whose leaves are pinned, once for each, and gives the pins back.
+    async fn move_pinned(self: &Rc<Self>, moves: Vec<Move>) -> Result<(), MoveError> {
+        let leaves: Vec<u64> = moves.iter().map(|it| leaf_of(it.lun_block)).collect();
+        let moved = self.place_anew(moves).await;
+        self.unpin_leaves(leaves.into_iter());
         moved
+    }
+
+    fn unpin_leaves(&self, leaves: impl Iterator<Item = u64>) {
+        let mut map = self.map.borrow_mut();
+        leaves.for_each(|leaf| map.unpin(leaf));
     }
 
     /// A block was wrong on one copy and right on another: it is placed anew, on all.
@@ -311,6 +340,77 @@ impl Lun {
             self.ask_for_cleaning();
         }
     }
+}
+
+/// The live blocks of a segment, as they are read; the leaves of those that were read are pinned.
+struct Harvest {
+    lun: Rc<Lun>,
+    scanner: Scanner,
+    row: u32,
+    /// Read and not handed out.
+    moves: VecDeque<Move>,
+}
+
+impl Harvest {
+    fn new(lun: &Rc<Lun>, segment: &Rc<Segment>) -> Self {
+        let scanner = Scanner::new(lun, segment, true);
+        Self { lun: Rc::clone(lun), scanner, row: 0, moves: VecDeque::new() }
+    }
+
+    /// The next `count`; fewer at the end only. Blocks that cannot be read are left out.
+    async fn next(&mut self, count: usize) -> Vec<Move> {
+        let (rows, number) = (self.scanner.segment.rows, self.scanner.segment.number);
+        while self.moves.len() < count && self.row < rows && self.lun.live_of(number) > 0 {
+            let Some(found) = self.scanner.batch_at(self.row).await else {
+                // Behind the last batch, or a header that no copy holds: step over it.
+                self.row += 1;
+                continue;
+            };
+            self.row += found.header.rows;
+            for block in found.blocks {
+                let from = MapEntry { place: block.place, checksum: block.checksum };
+                let leaf = leaf_of(block.lun_block);
+                if self.lun.load_leaf(leaf, false).await.is_err()
+                    || self.lun.map.borrow().lookup(block.lun_block) != from
+                {
+                    continue;
+                }
+                let Some(data) = block.data else { continue };
+                self.lun.map.borrow_mut().pin(leaf);
+                self.moves.push_back(Move { lun_block: block.lun_block, from, data });
+            }
+        }
+        self.moves.drain(..count.min(self.moves.len())).collect()
+    }
+}
+
+impl Drop for Harvest {
+    fn drop(&mut self) {
+        self.lun.unpin_leaves(self.moves.iter().map(|it| leaf_of(it.lun_block)));
+    }
+}
+
+/// What cleaning a segment gains, in shares of what must be moved for it.
+struct Gain {
+    blocks: u64,
+    live: u64,
+}
+
+impl Gain {
+    fn of(segment: &Segment, live: u32) -> Self {
+        let blocks = u64::from(segment.rows) * u64::from(segment.data_columns);
+        Self { blocks: blocks.saturating_sub(live.into()), live: live.max(1).into() }
+    }
+
+    /// By having moved so many blocks.
+    fn by(&self, moved: usize) -> u64 {
+        self.blocks * moved as u64 / self.live
+    }
+}
+
+/// Whether a segment's live blocks can be moved elsewhere: nothing is appended to it any more.
+fn is_cleanable(segment: &Segment) -> bool {
+    segment.stream != Stream::Map && segment.state.get() == SegmentState::Sealed
 }
 
 /// Blocks that a segment like this one holds when filled densely.

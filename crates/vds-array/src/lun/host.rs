@@ -10,58 +10,23 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use vds_format::{
     BATCH_ENTRIES_MAX, BLOCK_BYTES, BatchEntry, BatchHeader, MapEntry, Place, Sequence, Stream,
     batch_data_blocks_max, batch_rows, data_checksum,
 };
 use vds_io::{Buffer, DiskError, DiskErrorKind, LocalFuture, LunIoError, join_all};
 
+use super::pace::Pace;
+use super::queue::{Content, Queue, Submission};
 use super::segment::Segment;
 use super::{Lun, Readiness};
-use crate::signal::Promise;
 
-/// Batches of a LUN that may be in flight together.
-const IN_FLIGHT_MAX: usize = 4;
-
-/// What a submission changes.
-pub(super) enum Content {
-    /// Whole blocks from `lun_block` on.
-    Data { lun_block: u64, data: Bytes },
-    /// Blocks that read as zeros from now on.
-    Unmap { lun_block: u64, blocks: u32 },
-}
-
-impl Content {
-    fn data_blocks(&self) -> u32 {
-        match self {
-            Self::Data { data, .. } => {
-                u32::try_from(data.len() / BLOCK_BYTES).expect("bounded by the transfer limit")
-            }
-            Self::Unmap { .. } => 0,
-        }
-    }
-}
-
-/// One change, whole or not at all, with whoever waits for it.
-pub(super) struct Submission {
-    pub(super) contents: Vec<Content>,
-    /// The answer waits until it is durable.
-    pub(super) durable: bool,
-    /// Leaves that stay in memory until it is applied.
-    pub(super) pins: Vec<u64>,
-    pub(super) answer: Promise<Result<(), LunIoError>>,
-}
-
-impl Submission {
-    fn data_blocks(&self) -> u32 {
-        self.contents.iter().map(Content::data_blocks).sum()
-    }
-
-    fn entries(&self) -> usize {
-        self.contents.iter().map(|content| content.data_blocks().max(1) as usize).sum()
-    }
-}
+/// Batches of a LUN that may be in flight together: while some are, what comes in gathers for the next one.
+const IN_FLIGHT_MAX: usize = 6;
+/// More may be while they have no more data blocks than this, if what waits is much: waiting would not make its batches larger.
+const IN_FLIGHT_BLOCKS_MAX: usize = 768;
+/// So many queued blocks are much.
+const MANY_BLOCKS: u64 = 64;
 
 /// Where the next batch goes.
 pub(super) struct Cursor {
@@ -88,6 +53,9 @@ pub(super) struct InFlight {
     outcome: Option<Result<(), DiskError>>,
 }
 
+/// What is written at once behind the host's back.
+const GENTLE_BYTES: usize = 32 * BLOCK_BYTES;
+
 /// What a batch does to the map.
 #[derive(Clone, Copy)]
 pub(super) enum Change {
@@ -97,7 +65,7 @@ pub(super) enum Change {
 
 /// The stream's state.
 pub(super) struct Host {
-    pub(super) queue: VecDeque<Submission>,
+    pub(super) queue: Queue,
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) current: Option<Cursor>,
     pub(super) spare: Option<Rc<Segment>>,
@@ -114,12 +82,15 @@ pub(super) struct Host {
     pub(super) paused: u32,
     /// Row blocks appended since the last checkpoint.
     pub(super) appended_blocks: u64,
+    pub(super) pace: Pace,
+    /// A pump is under way.
+    pumping: bool,
 }
 
 impl Host {
     pub(super) fn new(last: Sequence) -> Self {
         Self {
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             in_flight: VecDeque::new(),
             current: None,
             spare: None,
@@ -132,6 +103,8 @@ impl Host {
             broken: false,
             paused: 0,
             appended_blocks: 0,
+            pace: Pace::default(),
+            pumping: false,
         }
     }
 
@@ -155,7 +128,14 @@ impl Host {
         self.paused == 0
             && !self.broken
             && !self.queue.is_empty()
-            && self.in_flight.len() < IN_FLIGHT_MAX
+            && self.pace.allows()
+            && (self.in_flight.len() < IN_FLIGHT_MAX || self.may_issue_more())
+    }
+
+    fn may_issue_more(&self) -> bool {
+        let blocks = |batch: &InFlight| batch.changes.len();
+        self.queue.data_blocks() >= MANY_BLOCKS
+            && self.in_flight.iter().map(blocks).sum::<usize>() < IN_FLIGHT_BLOCKS_MAX
     }
 
     /// Takes from the queue what fits one batch and the rows that are left; `None` if the segment is full for the next one.
@@ -165,7 +145,7 @@ impl Host {
         let rows_left = segment.rows - cursor.row;
         let blocks_max = batch_data_blocks_max(segment.rows, segment.data_columns);
         let (mut count, mut blocks, mut entries) = (0, 0, 0);
-        for submission in &self.queue {
+        for submission in self.queue.iter() {
             let more = blocks + submission.data_blocks();
             entries += submission.entries();
             let rows = batch_rows(more, segment.data_columns, segment.doubled);
@@ -175,19 +155,32 @@ impl Host {
             blocks = more;
             count += 1;
         }
-        (count > 0).then(|| self.queue.drain(..count).collect())
+        (count > 0).then(|| self.queue.take(count))
     }
 }
 
 impl Lun {
     /// Queues a change and issues what can be issued. Leaves that it touches are pinned.
     pub(super) fn enqueue(self: &Rc<Self>, submission: Submission) {
-        self.host.borrow_mut().queue.push_back(submission);
+        self.host.borrow_mut().queue.push(submission);
         self.pump();
     }
 
-    /// Issues batches as long as there is something to issue and a place for it.
+    /// Sees to it that what can be issued is, once everybody who is about to submit has: they share a batch.
     pub(super) fn pump(self: &Rc<Self>) {
+        let pumping = std::mem::replace(&mut self.host.borrow_mut().pumping, true);
+        if !pumping {
+            let lun = Rc::clone(self);
+            let task = async move {
+                lun.host.borrow_mut().pumping = false;
+                lun.issue_batches();
+            };
+            self.engine.world.spawn.spawn("issue", Box::pin(task));
+        }
+    }
+
+    /// Issues batches as long as there is something to issue and a place for it.
+    fn issue_batches(self: &Rc<Self>) {
         loop {
             let mut host = self.host.borrow_mut();
             if !host.may_issue() {
@@ -270,7 +263,9 @@ impl Lun {
             HeaderParts { array: self.engine.array, sequence, durable_through, previous_checksum };
         let (columns, changes, checksum) = batch.finish(&header);
         host.previous_checksum = checksum;
-        host.appended_blocks += u64::from(rows) * u64::from(segment.data_columns);
+        let blocks = u64::from(rows) * u64::from(segment.data_columns);
+        host.appended_blocks += blocks;
+        host.pace.appended(blocks);
         host.in_flight.push_back(InFlight {
             sequence,
             segment: Rc::clone(&segment),
@@ -343,9 +338,7 @@ impl Lun {
             assert!(batch.outcome.is_some(), "only settled batches are issued again");
             again.extend(batch.submissions);
         }
-        for submission in again.into_iter().rev() {
-            host.queue.push_front(submission);
-        }
+        host.queue.put_back(again);
         host.next_sequence = Sequence(host.acked.0 + 1);
         host.previous_checksum = 0;
     }
@@ -355,7 +348,7 @@ impl Lun {
         // Whatever else came to pass: a LUN that was deleted meanwhile is gone.
         let is_gone = self.readiness() == Readiness::Gone;
         let error = if is_gone { &LunIoError::Gone } else { error };
-        let queue = std::mem::take(&mut self.host.borrow_mut().queue);
+        let queue = self.host.borrow_mut().queue.take_all();
         for submission in queue {
             self.unpin(&submission.pins);
             submission.answer.answer(Err(error.clone()));
@@ -377,6 +370,31 @@ pub(super) async fn write_columns(
             let segment = Rc::clone(segment);
             writes.push(Box::pin(async move { segment.columns[index].write(row, data).await }));
         }
+    }
+    join_all(writes).await.into_iter().collect()
+}
+
+/// The same for work behind the host's back: in small pieces, one after the other on each column, so that a write of the host
+/// never waits long for the drive.
+pub(super) async fn write_columns_gently(
+    segment: &Rc<Segment>,
+    row: u32,
+    columns: Vec<Option<Arc<Buffer>>>,
+) -> Result<(), DiskError> {
+    let mut writes: Vec<LocalFuture<Result<(), DiskError>>> = Vec::new();
+    for (index, column) in segment.columns.iter().enumerate() {
+        let Some(data) = &columns[usize::from(column.record.data_column)] else { continue };
+        let (data, segment) = (Arc::clone(data), Rc::clone(segment));
+        writes.push(Box::pin(async move {
+            let mut row = row;
+            for piece in data.bytes().chunks(GENTLE_BYTES) {
+                let piece = Buffer::copy_of(piece);
+                let rows = u32::try_from(piece.blocks()).expect("a piece is small");
+                segment.columns[index].write(row, Arc::new(piece)).await?;
+                row += rows;
+            }
+            Ok(())
+        }));
     }
     join_all(writes).await.into_iter().collect()
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use vds_format::{MapEntry, Sequence, Stream, batch_data_blocks_max, batch_rows};
 
-use super::host::{BatchBuilder, Change, HeaderParts, write_columns};
+use super::host::{BatchBuilder, Change, HeaderParts, write_columns_gently};
 use super::open::OpenFailure;
 use super::{Lun, Segment};
 use crate::signal::Turn;
@@ -163,7 +163,7 @@ impl Lun {
             previous_checksum: 0,
         };
         let (columns, changes, _) = batch.finish(&parts);
-        if write_columns(segment, row, columns).await.is_err() {
+        if write_columns_gently(segment, row, columns).await.is_err() {
             return false;
         }
         for (one, change) in moves.iter().zip(changes) {

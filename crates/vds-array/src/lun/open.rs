@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use vds_format::{
     BLOCK_BYTES, Column, ColumnState, DriveNo, DriveRecord, DriveState, Label, LunRecord, Record,
     SegmentRecord, SegmentState, Sequence, SlabNo, Stream,
@@ -15,7 +16,7 @@ use super::{Lun, Readiness, Segment};
 use crate::layout::{self, Slot};
 
 /// Segments of a LUN's share that the host stream leaves to moves: one open, one to go on with.
-const MOVES_SHARE: u64 = 2;
+pub(super) const MOVES_SHARE: u64 = 2;
 
 /// How often a segment is tried again after room was made for it.
 const OPEN_ATTEMPTS_MAX: u32 = 32;
@@ -35,6 +36,9 @@ impl Lun {
     /// Opens a segment for the host stream and makes it the spare.
     pub(super) async fn open_spare(self: &Rc<Self>) {
         self.try_open_spare().await;
+        if self.host_room() < self.round_segments() {
+            self.ask_for_cleaning();
+        }
         // Whoever waits until nobody opens looks again, however it ended.
         self.pump();
         self.changed.notify();
@@ -93,11 +97,10 @@ impl Lun {
         let commit = self.engine.catalog.commit(records);
         let segment = Segment::new(&self.engine, &record, None);
         self.segments.borrow_mut().insert(record.number, Rc::clone(&segment));
-        let labels = self.write_labels(&record);
-        if commit.await.is_err() {
+        let (committed, ()) = join(commit, self.write_labels(&record)).await;
+        if committed.is_err() {
             return Err(OpenFailure::Frozen);
         }
-        labels.await;
         if self.readiness() == Readiness::Gone {
             return Err(OpenFailure::Frozen);
         }

@@ -16,9 +16,10 @@ use vds_format::{
 };
 
 use super::checkpoint::CheckpointError;
-use super::host::{Change, Content, Full, Host};
+use super::host::{Change, Full, Host};
 use super::map::leaf_of;
 use super::moves::{Move, MoveError};
+use super::queue::Content;
 use super::scan::{FoundBlock, Scanner};
 use super::{Lun, Readiness, Segment};
 use crate::engine::DamagedThing;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use vds_format::{BLOCK_BYTES, MAP_FANOUT};
 use vds_io::{LocalFuture, LunIo, LunIoError, LunShape, ReadData};
 
-use super::host::{Content, Submission};
 use super::order::Ticket;
+use super::queue::{Content, Submission};
 use super::ranges::RangeGuard;
 use super::{Lun, Readiness, UNMAP_BLOCKS_MAX};
 use crate::signal::promise;

@@ -180,7 +180,9 @@ pub(super) fn overwrite(model: Model) -> Result<Vec<Figure>> {
     let before = rig.machine.written_bytes();
     let full = round(LUN_BLOCKS, Duration::ZERO, 6)?;
     let written = rig.machine.written_bytes() - before;
-    let busy = round(LUN_BLOCKS, interval, 7)?;
+    // What full speed left behind is worked off first.
+    round(LUN_BLOCKS / 16, interval, 7)?;
+    let busy = round(LUN_BLOCKS, interval, 8)?;
     let p999 = |done: &Done| done.latencies.quantile(999).as_secs_f64() * 1e6;
     let per_s = |done: &Done| rate(done.latencies.count(), done.elapsed);
     Ok(vec![

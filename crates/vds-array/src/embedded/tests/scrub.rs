@@ -23,6 +23,7 @@ fn scrubbed(outcome: &Outcome) -> vds_operation::ScrubReport {
 #[test]
 fn a_scrub_finds_and_mends_what_rotted() {
     let stage = Stage::new(81, LunType::Mirror);
+    stage.bench.sim.run_until(stage.workload().run(4, 100)).unwrap().unwrap();
     let scrub = || Request::ScrubSubsystem { subsystem: stage.array };
     let first = scrubbed(&stage.bench.run(stage.embedded(), scrub()));
     assert_eq!((first.repaired_blocks, first.lost_blocks), (0, 0));
