@@ -35,3 +35,4 @@ pub use embedded::{
     LUN_PRODUCT, LUN_REVISION, LUN_VENDOR,
 };
 pub use engine::{Damage, DamagedThing};
+pub use vds_format::{FORMAT_VERSION, SUPERBLOCK_MAGIC};

@@ -40,7 +40,7 @@ pub use record::{
     SegmentState, Stream, TargetRecord,
 };
 pub use snapshot::{SnapshotHeader, snapshot_payload_checksum};
-pub use superblock::{Geometry, GeometryError, Superblock};
+pub use superblock::{Geometry, GeometryError, SUPERBLOCK_MAGIC, Superblock};
 
 /// Bytes of a block.
 pub const BLOCK_BYTES: usize = 4096;

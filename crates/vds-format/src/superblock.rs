@@ -5,7 +5,8 @@ use vds_model::{DriveId, SubsystemId};
 use crate::BLOCK_BYTES;
 use crate::head::{self, FormatError, Head, array_at, put_u32, put_u64, u32_at, u64_at};
 
-const MAGIC: &[u8; 8] = b"VDSSUPER";
+/// What a superblock, and so a member, begins with.
+pub const SUPERBLOCK_MAGIC: &[u8; 8] = b"VDSSUPER";
 const NAME_BYTES: usize = 64;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -159,7 +160,7 @@ impl Superblock {
         let address = if slot == 0 { 0 } else { self.geometry.second_superblock() };
         let geometry = &self.geometry;
         let head = Head { array: self.array, address, generation: self.generation };
-        head::write(&mut bytes, MAGIC, head);
+        head::write(&mut bytes, SUPERBLOCK_MAGIC, head);
         bytes[48..64].copy_from_slice(&self.drive.to_bytes());
         put_u64(&mut bytes, 64, geometry.blocks);
         put_u64(&mut bytes, 72, geometry.journal_start());
@@ -184,7 +185,7 @@ impl Superblock {
     /// # Errors
     /// [`FormatError`]: nothing of ours, another version, damage, or fields that contradict each other.
     pub fn decode(bytes: &[u8], here: u64) -> Result<Self, FormatError> {
-        let head = head::read(bytes, MAGIC, "superblock")?.expect_address(here)?;
+        let head = head::read(bytes, SUPERBLOCK_MAGIC, "superblock")?.expect_address(here)?;
         let geometry = Geometry {
             blocks: u64_at(bytes, 64),
             journal_blocks: u32_at(bytes, 80),

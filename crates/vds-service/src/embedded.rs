@@ -256,6 +256,6 @@ impl Edges for EmbeddedHost {
     }
 
     fn on_disk_version(&self) -> u32 {
-        engine::ON_DISK_VERSION
+        vds_array::FORMAT_VERSION
     }
 }

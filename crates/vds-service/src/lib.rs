@@ -27,7 +27,6 @@ mod error;
 mod hub;
 mod lock;
 mod lookup;
-mod quickstart;
 mod registry;
 mod rest;
 mod service;
@@ -36,6 +35,7 @@ mod world;
 
 pub use error::ServiceError;
 pub use lookup::{Found, Snapshot};
-pub use quickstart::{Quickstart, QuickstartError, QuickstartOptions, quickstart};
 pub use registry::{Asker, Loaded, Registry};
 pub use service::{Config, Service};
+/// The version of the format on the drives of the embedded array.
+pub use vds_array::FORMAT_VERSION as ON_DISK_VERSION;

@@ -13,7 +13,6 @@ use vds_provider::Deadlines;
 
 use crate::ServiceError;
 use crate::audit::Audit;
-use crate::convert::PortalFacts;
 use crate::edges::{Edges, NoEdges};
 use crate::embedded::{EmbeddedHost, Setup};
 use crate::lock::DirectoryLock;
@@ -24,8 +23,6 @@ use crate::world::unix_ms;
 
 /// The store in the data directory.
 const STORE_FILE: &str = "service.redb";
-/// The directory of drive files in the data directory.
-pub(crate) const DRIVE_FILES: &str = "drives";
 /// The group that may use the socket, where it exists.
 const SOCKET_GROUP: &str = "vds";
 /// How long a stopping service waits for operations that are about to end.
@@ -84,19 +81,14 @@ pub struct Service {
     _lock: DirectoryLock,
 }
 
-/// Starts the engine where members of arrays may be: as configured, where some were found before, and in the directory of
-/// drive files.
+/// Starts the engine where members of arrays may be: as configured, and where some were found before.
 async fn start_host(
     config: &Config,
     store: &Arc<Store>,
     provider: ProviderId,
 ) -> Result<EmbeddedHost, ServiceError> {
     let mut drives = config.drives.clone();
-    let files = std::fs::read_dir(config.data_directory.join(DRIVE_FILES)).into_iter().flatten();
-    let files = files.filter_map(|file| file.ok()?.path().to_str().map(str::to_owned));
-    let mut files: Vec<String> = files.collect();
-    files.sort();
-    for path in store.drives()?.into_iter().chain(files) {
+    for path in store.drives()? {
         if !drives.contains(&path) {
             drives.push(path);
         }
@@ -201,16 +193,6 @@ impl Service {
     /// The data directory's id, the same over restarts.
     pub fn instance(&self) -> &str {
         &self.instance
-    }
-
-    /// Where it keeps its own state.
-    pub fn data_directory(&self) -> &Path {
-        &self.data_directory
-    }
-
-    /// Where portals listen, or why they do not.
-    pub(crate) fn portal_facts(&self) -> PortalFacts {
-        self.host.as_ref().map(Edges::portal_facts).unwrap_or_default()
     }
 
     /// Where clients reach it.

@@ -13,6 +13,7 @@ mod values;
 mod work;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -30,7 +31,9 @@ pub(crate) const DEFAULT_DATA: &str = "/var/lib/vds";
 pub(crate) const DEFAULT_SOCKET: &str = "/run/vds/vds.sock";
 
 /// What `--version` prints after the name.
-pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (on-disk version 1)");
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    format!("{} (on-disk version {})", env!("CARGO_PKG_VERSION"), vds_service::ON_DISK_VERSION)
+});
 
 const ROOT_EXAMPLE: &str = "\
 Examples:
@@ -47,7 +50,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict or busy, 5 servic
 #[derive(Debug, Parser)]
 #[command(
     name = "vds",
-    version = VERSION,
+    version = VERSION.as_str(),
     about = "A storage array in one program: drives in, redundant LUNs out, over iSCSI",
     after_help = ROOT_EXAMPLE,
     disable_help_subcommand = true,

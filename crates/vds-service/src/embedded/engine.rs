@@ -19,10 +19,6 @@ use super::portals::{Portals, RETRY_INTERVAL};
 use super::source::KnownDrives;
 use super::{Facts, Job, Setup};
 
-/// The version of the format on drives.
-pub(super) const ON_DISK_VERSION: u32 = 1;
-/// What a member's superblock begins with.
-const MEMBER_MAGIC: &[u8] = b"VDSSUPER";
 /// How long initiators have to log out when the service stops.
 const LOGOUT_GRACE: Duration = Duration::from_secs(2);
 
@@ -33,7 +29,7 @@ const APPLY_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) fn own_magics() -> Vec<Magic> {
     vec![Magic {
         offset_bytes: 0,
-        bytes: MEMBER_MAGIC.to_vec(),
+        bytes: vds_array::SUPERBLOCK_MAGIC.to_vec(),
         name: "a member of a VDS array".to_owned(),
     }]
 }

@@ -3,35 +3,25 @@
 
 #[path = "../rest/client.rs"]
 mod http;
+mod stage;
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use vds_api::Operation;
 use vds_model::{ChapSecret, HResult, LunId, PortalStatus, TargetId, UnmaskingList};
 use vds_operation::Output;
 use vds_provider::{Chap, ChapCredential, Refusal, Request};
-use vds_service::{Asker, Config, Quickstart, QuickstartOptions, Service, quickstart};
+use vds_service::{Asker, Config, Service};
 
-const MIB: u64 = 1 << 20;
-const OPTIONS: QuickstartOptions =
-    QuickstartOptions { drives: 3, drive_bytes: 256 * MIB, lun_bytes: 64 * MIB };
+use stage::{MIB, look, make};
+
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn start(directory: &Path) -> Service {
     let mut config = Config::new(directory);
     config.socket = Some(directory.join("vds.sock"));
     Service::start(config).await.unwrap()
-}
-
-async fn make(service: &Service) -> (Quickstart, Vec<(&'static str, Operation)>) {
-    let mut steps = Vec::new();
-    let mut note = |step: &'static str, operation: &Operation| {
-        steps.push((step, operation.clone()));
-    };
-    let made = quickstart(service, &OPTIONS, &mut note).await.unwrap();
-    (made, steps)
 }
 
 /// Runs an outside client and returns what it printed, and whether it was content.
@@ -52,14 +42,10 @@ async fn client(program: &str, arguments: &[&str]) -> (bool, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn quickstart_serves_a_lun_and_a_second_start_finds_it() {
+async fn a_lun_is_served_and_a_second_start_finds_it() {
     let directory = tempfile::tempdir().unwrap();
     let service = start(directory.path()).await;
-    let (made, steps) = make(&service).await;
-    assert!(made.is_new);
-    let names: Vec<&str> = steps.iter().map(|(step, _)| *step).collect();
-    // In between a portal is opened, and opened again if somebody else took its port meanwhile.
-    assert_eq!((names[0], names[names.len() - 1]), ("make the array", "create the LUN"));
+    let made = make(&service).await;
     assert_eq!((made.drives.len(), made.luns.len(), made.portals.len()), (3, 1, 1));
     assert_eq!(
         (made.subsystem.status.as_str(), made.portals[0].status.as_str()),
@@ -79,9 +65,7 @@ async fn quickstart_serves_a_lun_and_a_second_start_finds_it() {
     assert!(!is_content, "a service that has stopped serves nothing");
 
     let service = start(directory.path()).await;
-    let (found, steps) = make(&service).await;
-    assert!(!found.is_new);
-    assert!(steps.is_empty(), "{steps:?}");
+    let found = look(&service).await;
     assert_eq!(found.luns[0].id, made.luns[0].id);
     assert_eq!(found.luns[0].addresses, made.luns[0].addresses, "the port is remembered");
     let (is_content, inquiry) = client("iscsi-inq", &[&url]).await;
@@ -103,7 +87,7 @@ async fn run(service: &Service, request: Request) -> Result<Output, HResult> {
 async fn only_the_right_initiator_with_the_right_secret_sees_the_lun() {
     let directory = tempfile::tempdir().unwrap();
     let service = start(directory.path()).await;
-    let (made, _) = make(&service).await;
+    let made = make(&service).await;
     let address = &made.luns[0].addresses[0];
     let lun: LunId = made.luns[0].id.parse().unwrap();
     let target: TargetId = address.target.parse().unwrap();
@@ -136,7 +120,7 @@ async fn only_the_right_initiator_with_the_right_secret_sees_the_lun() {
 async fn a_lun_in_use_is_deleted_only_by_force() {
     let directory = tempfile::tempdir().unwrap();
     let service = start(directory.path()).await;
-    let (made, _) = make(&service).await;
+    let made = make(&service).await;
     let rest = http::Client::new(service.socket().unwrap());
     let url = &made.luns[0].addresses[0].urls[0];
     let mut user = tokio::process::Command::new("iscsi-perf")
@@ -167,9 +151,7 @@ async fn a_lun_in_use_is_deleted_only_by_force() {
     user.kill().await.unwrap();
     let room = rest.post("/v1/luns/max-size", &serde_json::json!({"type": "mirror"})).await;
     assert!(room.body["size_bytes"].as_u64().unwrap() >= 64 * MIB, "{}", room.body);
-    // What was deleted on purpose is not made again.
-    let (again, steps) = make(&service).await;
-    assert!(again.luns.is_empty() && steps.len() == 1, "{steps:?}");
+    assert!(look(&service).await.luns.is_empty());
     service.shutdown().await;
 }
 
@@ -178,7 +160,7 @@ async fn a_lun_in_use_is_deleted_only_by_force() {
 async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
     let directory = tempfile::tempdir().unwrap();
     let service = start(directory.path()).await;
-    let (made, _) = make(&service).await;
+    let made = make(&service).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap();
     let subsystem = made.subsystem.id.parse().unwrap();
@@ -226,7 +208,7 @@ async fn a_portal_that_cannot_listen_says_why_and_comes_back() {
 async fn what_is_on_an_array_that_is_being_opened_is_not_said_to_be_missing() {
     let directory = tempfile::tempdir().unwrap();
     let service = start(directory.path()).await;
-    let (made, _) = make(&service).await;
+    let made = make(&service).await;
     service.shutdown().await;
     let away = directory.path().join("away.img");
     std::fs::rename(&made.drives[0].path, &away).unwrap();
@@ -249,7 +231,7 @@ async fn a_scrub_mends_what_rotted_and_lists_it() {
     use std::os::unix::fs::FileExt as _;
     let directory = tempfile::tempdir().unwrap();
     let service = start(directory.path()).await;
-    let (made, _) = make(&service).await;
+    let made = make(&service).await;
     let rest = http::Client::new(service.socket().unwrap());
     let path = format!("/v1/subsystems/{}/scrub", made.subsystem.name);
     let scrub = async || {
