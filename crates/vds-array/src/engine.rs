@@ -9,6 +9,7 @@ use vds_io::{DiskError, World};
 use vds_model::SubsystemId;
 
 use crate::catalog::Catalog;
+use crate::damage_log::DamageLog;
 use crate::drive::Drive;
 use crate::layout;
 use crate::signal::Signal;
@@ -34,6 +35,7 @@ pub(crate) struct Engine {
     pub(crate) map_pages: Cell<usize>,
     damage: RefCell<VecDeque<Damage>>,
     damage_count: Cell<u64>,
+    damage_log: DamageLog,
     /// A bug planted on purpose, so that the tests can show that they would see it.
     #[cfg(test)]
     pub(crate) plant: Cell<Option<Plant>>,
@@ -146,6 +148,7 @@ impl Engine {
             map_pages: Cell::new(0),
             damage: RefCell::default(),
             damage_count: Cell::new(0),
+            damage_log: DamageLog::default(),
             #[cfg(test)]
             plant: Cell::new(None),
         })
@@ -214,7 +217,9 @@ impl Engine {
     /// Notes damage for the operator.
     pub(crate) fn report(&self, drive: DriveNo, block: u64, what: DamagedThing, repaired: bool) {
         let unix_ms = self.world.clock.unix_ms();
-        tracing::warn!(drive = %drive, block, what = ?what, repaired, "damage found");
+        if self.damage_log.begins(&self.world, drive) {
+            tracing::warn!(drive = %drive, block, what = ?what, repaired, "damage found");
+        }
         let mut damage = self.damage.borrow_mut();
         if damage.len() == DAMAGE_REPORTS_MAX {
             damage.pop_front();

@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod catalog;
+mod damage_log;
 mod drive;
 mod embedded;
 mod engine;

@@ -179,15 +179,15 @@ impl DriveFile {
             Failure::Short => (DiskErrorKind::Range, "the kernel moved no whole block".to_owned()),
         };
         let text = match action {
-            Action::Flush => format!("{}: flushing: {cause}", self.path()),
-            _ => format!("{}: {} {len} bytes at {offset}: {cause}", self.path(), action.verb()),
+            Action::Flush => format!("flushing: {cause}"),
+            _ => format!("{} {len} bytes at {offset}: {cause}", action.verb()),
         };
         // A drive that was pulled answers with EIO, a file that was truncated with nothing at all.
         let suspicious = matches!(kind, DiskErrorKind::Range | DiskErrorKind::NoSpace);
         if suspicious && let Err(reason) = self.still_whole() {
             return self.lose(format!("{reason} ({text})"));
         }
-        DiskError::new(kind, text)
+        DiskError::new(kind, format!("{}: {text}", self.path()))
     }
 
     /// Fills `buffer` from `offset`, blocking.

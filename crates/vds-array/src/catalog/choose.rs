@@ -200,7 +200,7 @@ async fn build(copies: &[MemberCopy], followed: Followed) -> Result<Branch, Open
         }
     }
     let Some((copy, taken, state)) = loaded else {
-        return Err(OpenError::Record(failure.expect("some copy came to this round")));
+        return Err(OpenError::of_copy(failure.expect("some copy came to this round")));
     };
     // A drive that went another way is as good as absent: it is not touched.
     let there = |number: &DriveNo| {

@@ -199,11 +199,9 @@ pub(crate) enum InspectError {
         source: FormatError,
     },
     /// The drive cannot be read.
-    #[error("{path} cannot be read")]
+    #[error("a drive cannot be read")]
     Unreadable {
-        /// The drive.
-        path: String,
-        /// What it said.
+        /// What it said; names the drive.
         source: DiskError,
     },
 }
@@ -280,9 +278,12 @@ pub(crate) enum OpenError {
         /// What is damaged.
         damage: Vec<super::Damage>,
     },
-    /// A record of the newest copy cannot be read: another version of this program wrote it.
+    /// A record of the newest copy is whole and cannot be understood: another version of this program wrote it.
     #[error("the catalog holds a record that this version does not know")]
-    Record(#[from] FormatError),
+    Record(#[source] FormatError),
+    /// No copy of the newest round could be read again after it was found.
+    #[error("the newest copy of the catalog cannot be read any more")]
+    Unreadable(#[source] FormatError),
     /// No drive of an array was found, and one of those looked at cannot be used.
     #[error("no drive of an array was found, and one cannot be used")]
     Inspect(#[from] InspectError),
@@ -292,6 +293,16 @@ pub(crate) enum OpenError {
 }
 
 impl OpenError {
+    /// Of a copy whose rounds were found and whose content could not be had.
+    pub(super) fn of_copy(error: FormatError) -> Self {
+        match error {
+            FormatError::Version { .. } | FormatError::Field { .. } | FormatError::Record(_) => {
+                Self::Record(error)
+            }
+            damage => Self::Unreadable(damage),
+        }
+    }
+
     /// Stable: in results, `--json` and logs.
     pub(crate) fn code(&self) -> &'static str {
         match self {
@@ -300,7 +311,9 @@ impl OpenError {
             Self::NoQuorum { .. } => "array.no_quorum",
             Self::HalfPresent { .. } => "array.half_present",
             Self::Diverged { .. } => "array.diverged",
-            Self::Corrupt { .. } | Self::NoCopy { .. } => "array.catalog_corrupt",
+            Self::Corrupt { .. } | Self::NoCopy { .. } | Self::Unreadable(_) => {
+                "array.catalog_corrupt"
+            }
             Self::Record(_) => "array.format_newer",
             Self::Inspect(error) => error.code(),
             Self::Commit(error) => error.code(),

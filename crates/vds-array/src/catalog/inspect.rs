@@ -243,7 +243,7 @@ async fn read_superblocks(
         (Slot::Wrong(FormatError::Magic { .. }), Slot::Wrong(FormatError::Magic { .. })) => {
             Err(InspectError::NoSuperblock { path })
         }
-        (Slot::Unreadable(source), _) => Err(InspectError::Unreadable { path, source }),
+        (Slot::Unreadable(source), _) => Err(InspectError::Unreadable { source }),
         (Slot::Wrong(source), _) => Err(InspectError::Damaged { path, source }),
     }
 }

@@ -120,8 +120,8 @@ pub(crate) async fn find(
         let clock = Rc::clone(&world.clock);
         let look = async move {
             in_time(&*clock, LOOK_PERIODS_MAX, look).await.unwrap_or_else(|| {
-                let source = DiskError::new(DiskErrorKind::Gone, "no answer");
-                Err(InspectError::Unreadable { path, source })
+                let source = DiskError::new(DiskErrorKind::Gone, format!("{path}: no answer"));
+                Err(InspectError::Unreadable { source })
             })
         };
         Box::pin(look) as LocalFuture<_>
@@ -155,7 +155,7 @@ pub(crate) async fn find(
 async fn look(disk: Rc<dyn Disk>) -> Result<MemberCopy, InspectError> {
     let copy = inspect(Rc::clone(&disk)).await?;
     let flushed = disk.flush().await;
-    flushed.map_err(|source| InspectError::Unreadable { path: copy.path.clone(), source })?;
+    flushed.map_err(|source| InspectError::Unreadable { source })?;
     Ok(copy)
 }
 

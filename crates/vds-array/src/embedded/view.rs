@@ -152,7 +152,10 @@ impl Array {
             } else {
                 is_degraded = true;
                 let reason = if drive.reason.is_empty() { "left out" } else { &drive.reason };
-                notes.push(format!("drive {} ({}): {reason}", drive.name, drive.path));
+                // What a drive said names its path by itself.
+                let path = Some(&drive.path).filter(|path| !reason.contains(path.as_str()));
+                let path = path.map(|path| format!(" ({path})")).unwrap_or_default();
+                notes.push(format!("drive {}{path}: {reason}", drive.name));
             }
         }
         let damage = self.engine.damage();

@@ -38,6 +38,9 @@ fn a_truncated_file_is_gone_for_good() {
         let file = fs::File::options().write(true).open(&scene.path).unwrap();
         file.set_len(10 * BLOCK).unwrap();
         let (_, result) = disk.read(9 * BLOCK, Buffer::zeroed(4)).await;
+        let told =
+            result.as_ref().unwrap_err().message.matches(scene.path.to_str().unwrap()).count();
+        assert_eq!(told, 1, "{result:?}");
         refused(result, DiskErrorKind::Gone, &["from 262144 to 40960"]);
         // Long again, but not what it was.
         file.set_len(64 * BLOCK).unwrap();

@@ -1,7 +1,8 @@
 //! Bits that flip in the catalog of one drive.
 
 use vds_format::{BLOCK_BYTES, DriveNo, Geometry, Record};
-use vds_sim::CrashMode;
+use vds_io::DiskErrorKind;
+use vds_sim::{CrashMode, Effect, Fault, IoKind};
 
 use super::bench::{Bench, lun, operation, segment};
 use crate::catalog::{DamagedStructure, OpenError};
@@ -217,4 +218,25 @@ fn a_scrub_writes_both_superblocks_anew() {
     let Ok(opened) = bench.run(bench.open(&bench.all())) else { panic!("both are there") };
     assert_eq!((opened.drives.len(), opened.damage.len()), (2, 0));
     bench.model.check(&opened.catalog.state());
+}
+
+/// Goal: a catalog that cannot be read any more while the array is opened is told as that, and not as another version's.
+#[test]
+fn a_copy_that_is_lost_after_it_was_found_is_told_as_damage() {
+    let mut told = 0;
+    for reads in 0..24 {
+        let bench = used(2);
+        for number in bench.all() {
+            let fails = Effect::Error(DiskErrorKind::Range);
+            bench.disk(number).fault(Fault::every(IoKind::Read, fails).after(reads));
+        }
+        let Err(error) = bench.run(bench.open(&bench.all())) else { continue };
+        assert!(!matches!(error, OpenError::Record(_)), "after {reads} reads: {error:?}");
+        if let OpenError::Unreadable(cause) = &error {
+            assert_eq!(error.code(), "array.catalog_corrupt");
+            assert!(cause.to_string().starts_with("checksum"), "{cause}");
+            told += 1;
+        }
+    }
+    assert!(told > 0, "some read is the second of a snapshot");
 }
