@@ -283,7 +283,8 @@ impl Lun {
     }
 
     async fn commit_checkpoint(self: &Rc<Self>, capture: Capture) -> Result<(), CheckpointError> {
-        if self.readiness() == Readiness::Gone {
+        // Deleted, or about to be: the catalog knows it no longer.
+        if self.readiness() == Readiness::Gone || self.record().is_none() {
             return Err(CheckpointError::Unavailable);
         }
         let mut seals: Vec<SegmentRecord> = Vec::new();
