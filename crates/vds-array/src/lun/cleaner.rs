@@ -327,6 +327,9 @@ impl Lun {
         let idle = now.since(vds_io::Monotonic(self.last_activity_ns.get()));
         let dirty = appended > 0 || self.map.borrow().dirty_pages() > 0;
         let long = appended * vds_format::BLOCK_BYTES as u64 >= LOG_BYTES_MAX / 2;
+        if idle >= IDLE_CHECKPOINT {
+            self.host.borrow_mut().spares_wanted = 1;
+        }
         if (long || (dirty && idle >= IDLE_CHECKPOINT)) && !self.checkpoint_turn.is_taken() {
             let lun = Rc::clone(self);
             let task = async move {

@@ -27,14 +27,14 @@ impl Lun {
         let unwritten = {
             let mut host = self.host.borrow_mut();
             Self::finish_segment(&mut host);
-            host.spare.take()
+            std::mem::take(&mut host.spares)
         };
         self.moves.borrow_mut().finish();
         self.map_log.borrow_mut().give_up();
-        if let Some(segment) = unwritten {
-            let record = self.drop_unwritten(&segment);
+        if !unwritten.is_empty() {
+            let records = unwritten.iter().map(|segment| self.drop_unwritten(segment)).collect();
             // A frozen array refuses whatever the hold was taken for, too.
-            let _ = self.engine.catalog.commit(vec![record]).await;
+            let _ = self.engine.catalog.commit(records).await;
         }
         hold
     }
@@ -64,7 +64,7 @@ impl Lun {
         let idle = {
             let mut host = self.host.borrow_mut();
             let used = host.current.iter().any(|cursor| on_it(&cursor.segment))
-                || host.spare.iter().any(on_it)
+                || host.spares.iter().any(on_it)
                 || host.full.iter().any(|full| on_it(&full.segment));
             host.broken |= used;
             used && host.has_settled()

@@ -25,6 +25,8 @@ use super::{Lun, Readiness};
 const IN_FLIGHT_MAX: usize = 6;
 /// More may be while they have no more data blocks than this, if what waits is much: waiting would not make its batches larger.
 const IN_FLIGHT_BLOCKS_MAX: usize = 768;
+/// Segments that are opened ahead of the stream, at most.
+const SPARES_MAX: usize = 16;
 /// So many queued blocks are much.
 const MANY_BLOCKS: u64 = 64;
 
@@ -68,7 +70,10 @@ pub(super) struct Host {
     pub(super) queue: Queue,
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) current: Option<Cursor>,
-    pub(super) spare: Option<Rc<Segment>>,
+    /// Opened and not written yet, in the order in which they will be.
+    pub(super) spares: VecDeque<Rc<Segment>>,
+    /// So many are opened together.
+    pub(super) spares_wanted: usize,
     pub(super) full: Vec<Full>,
     /// Somebody is opening a segment.
     pub(super) opening: bool,
@@ -93,7 +98,8 @@ impl Host {
             queue: Queue::default(),
             in_flight: VecDeque::new(),
             current: None,
-            spare: None,
+            spares: VecDeque::new(),
+            spares_wanted: 1,
             full: Vec::new(),
             opening: false,
             next_sequence: Sequence(last.0 + 1),
@@ -130,6 +136,15 @@ impl Host {
             && !self.queue.is_empty()
             && self.pace.allows()
             && (self.in_flight.len() < IN_FLIGHT_MAX || self.may_issue_more())
+    }
+
+    /// Takes over segments that were opened. A stream that fills one and then waits uses them up faster than they are opened:
+    /// from now on more are opened together.
+    pub(super) fn add_spares(&mut self, opened: Vec<Rc<Segment>>) {
+        if self.current.is_none() && !self.full.is_empty() && !self.queue.is_empty() {
+            self.spares_wanted = (self.spares_wanted * 2).min(SPARES_MAX);
+        }
+        self.spares.extend(opened);
     }
 
     fn may_issue_more(&self) -> bool {
@@ -220,15 +235,15 @@ impl Lun {
         }
     }
 
-    /// Makes the spare segment the current one, and sees to it that a new spare is opened.
+    /// Makes a spare segment the current one, and sees to it that there are spares.
     fn advance_segment(self: &Rc<Self>, host: &mut Host) -> bool {
-        if let Some(segment) = host.spare.take() {
+        if let Some(segment) = host.spares.pop_front() {
             host.current = Some(Cursor { segment, row: 0, first: host.next_sequence });
         }
-        if !host.opening {
+        if !host.opening && host.spares.len() * 2 < host.spares_wanted {
             host.opening = true;
             let lun = Rc::clone(self);
-            let task = async move { lun.open_spare().await };
+            let task = async move { lun.open_spares().await };
             self.engine.world.spawn.spawn("open segment", Box::pin(task));
         }
         host.current.is_some()

@@ -279,7 +279,7 @@ impl Lun {
         }
         let mut host = self.host.borrow_mut();
         host.current = None;
-        host.spare = None;
+        host.spares.clear();
         host.full.clear();
         drop(host);
         *self.moves.borrow_mut() = Moves::default();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::join;
 use vds_format::{
     BLOCK_BYTES, Column, ColumnState, DriveNo, DriveRecord, DriveState, Label, LunRecord, Record,
-    SegmentRecord, SegmentState, Sequence, SlabNo, Stream,
+    SegmentNo, SegmentRecord, SegmentState, Sequence, SlabNo, Stream,
 };
 use vds_io::{Buffer, DiskErrorKind, LocalFuture, LunIoError, join_all};
 
@@ -33,9 +33,9 @@ pub(super) enum OpenFailure {
 }
 
 impl Lun {
-    /// Opens a segment for the host stream and makes it the spare.
-    pub(super) async fn open_spare(self: &Rc<Self>) {
-        self.try_open_spare().await;
+    /// Opens segments for the host stream and makes them spares.
+    pub(super) async fn open_spares(self: &Rc<Self>) {
+        self.try_open_spares().await;
         if self.host_room() < self.round_segments() {
             self.ask_for_cleaning();
         }
@@ -44,15 +44,15 @@ impl Lun {
         self.changed.notify();
     }
 
-    async fn try_open_spare(self: &Rc<Self>) {
+    async fn try_open_spares(self: &Rc<Self>) {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match self.open_segment(Stream::Host).await {
-                Ok(segment) => {
+            match self.open_segments(Stream::Host, self.spares_to_open()).await {
+                Ok(segments) => {
                     let mut host = self.host.borrow_mut();
                     host.opening = false;
-                    host.spare = Some(segment);
+                    host.add_spares(segments);
                     break;
                 }
                 Err(OpenFailure::Full) => {
@@ -86,29 +86,59 @@ impl Lun {
         }
     }
 
+    /// As many as the stream wants, of what the cleaner does not need.
+    fn spares_to_open(&self) -> usize {
+        let host = self.host.borrow();
+        let wanted = host.spares_wanted.saturating_sub(host.spares.len());
+        let to_spare = self.host_room().saturating_sub(2 * self.round_segments());
+        wanted.min(usize::try_from(to_spare).unwrap_or(usize::MAX)).max(1)
+    }
+
     /// Opens a segment durably.
     pub(super) async fn open_segment(
         self: &Rc<Self>,
         stream: Stream,
     ) -> Result<Rc<Segment>, OpenFailure> {
-        let record = self.choose_segment(stream)?;
-        let records = vec![Record::Segment(record.clone())];
-        // Staged first: the number is taken. The label is for a rescuer, the catalog for us: their order does not matter.
-        let commit = self.engine.catalog.commit(records);
-        let segment = Segment::new(&self.engine, &record, None);
-        self.segments.borrow_mut().insert(record.number, Rc::clone(&segment));
-        let (committed, ()) = join(commit, self.write_labels(&record)).await;
-        if committed.is_err() {
-            return Err(OpenFailure::Frozen);
-        }
-        if self.readiness() == Readiness::Gone {
-            return Err(OpenFailure::Frozen);
-        }
-        Ok(segment)
+        let opened = self.open_segments(stream, 1).await?;
+        Ok(opened.into_iter().next().expect("one at least"))
     }
 
-    /// Chooses slabs for a segment; they are taken.
-    fn choose_segment(&self, stream: Stream) -> Result<SegmentRecord, OpenFailure> {
+    /// Opens one segment at least, and up to `count`, durably and together.
+    async fn open_segments(
+        self: &Rc<Self>,
+        stream: Stream,
+        count: usize,
+    ) -> Result<Vec<Rc<Segment>>, OpenFailure> {
+        let first = self.engine.next_segment();
+        let mut records = vec![self.choose_segment(stream, first)?];
+        while records.len() < count
+            && let Ok(record) =
+                self.choose_segment(stream, SegmentNo(first.0 + records.len() as u64))
+        {
+            records.push(record);
+        }
+        // Staged first: the numbers are taken. The labels are for a rescuer, the catalog for us: their order does not matter.
+        let staged = records.iter().cloned().map(Record::Segment).collect();
+        let commit = self.engine.catalog.commit(staged);
+        let opened: Vec<Rc<Segment>> =
+            records.iter().map(|record| Segment::new(&self.engine, record, None)).collect();
+        for segment in &opened {
+            self.segments.borrow_mut().insert(segment.number, Rc::clone(segment));
+        }
+        let labels = join_all(records.iter().map(|record| self.write_labels(record)).collect());
+        let (committed, _) = join(commit, labels).await;
+        if committed.is_err() || self.readiness() == Readiness::Gone {
+            return Err(OpenFailure::Frozen);
+        }
+        Ok(opened)
+    }
+
+    /// Chooses slabs for a segment with this number; they are taken.
+    fn choose_segment(
+        &self,
+        stream: Stream,
+        number: SegmentNo,
+    ) -> Result<SegmentRecord, OpenFailure> {
         if self.engine.catalog.frozen().is_some() {
             return Err(OpenFailure::Frozen);
         }
@@ -144,7 +174,7 @@ impl Lun {
         // One copy of each block: the header stands twice, since nobody else has it.
         let doubled = stream != Stream::Map && columns.len() == usize::from(data_columns);
         Ok(SegmentRecord {
-            number: self.engine.next_segment(),
+            number,
             lun: self.number,
             stream,
             state: SegmentState::Open,
@@ -337,6 +367,16 @@ impl Lun {
         // What was acknowledged is made durable where it is, before the segment's record says that it is complete.
         let acked = self.host.borrow().acked;
         let flushed = self.flush_through(acked).await;
+        if self.record().is_none() {
+            // Deleted meanwhile, and about to depart: there is nothing left to seal.
+            let mut host = self.host.borrow_mut();
+            Self::requeue(&mut host);
+            host.broken = false;
+            drop(host);
+            self.fail_queue(&LunIoError::Gone);
+            self.changed.notify();
+            return;
+        }
         // Drives as the catalog has them now: one of these may have been expelled meanwhile.
         let mut records = self.retire_slabs(&refusing);
         {
@@ -401,10 +441,8 @@ impl Lun {
     /// Records that seal what the host stream was appending to, at the last acknowledged batch.
     fn seal_after_error(&self, host: &mut Host) -> Vec<Record> {
         let mut records = Vec::new();
-        if let Some(spare) = host.spare.take() {
-            // Opened and never written: it may have a column on what failed.
-            records.push(self.drop_unwritten(&spare));
-        }
+        // Opened and never written: they may have a column on what failed.
+        records.extend(host.spares.drain(..).map(|spare| self.drop_unwritten(&spare)));
         let first_unacked = host.in_flight.front().map(|batch| (batch.segment.number, batch.row));
         let acked = host.acked;
         let mut ends: Vec<(Rc<Segment>, Sequence, Sequence, u32)> = Vec::new();
