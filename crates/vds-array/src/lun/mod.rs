@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod cleaner;
+mod copy;
 mod flush;
 mod hold;
 mod host;
@@ -24,10 +25,12 @@ mod scan;
 mod scrub;
 mod segment;
 mod serve;
+mod stride;
 #[cfg(test)]
 mod tests;
 mod unreadable;
 mod walk;
+mod window;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

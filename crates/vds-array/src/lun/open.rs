@@ -13,6 +13,7 @@ use vds_io::{Buffer, DiskErrorKind, LocalFuture, LunIoError, join_all};
 
 use super::host::Host;
 use super::{Lun, Readiness, Segment};
+use crate::drive::Drive;
 use crate::layout::{self, Slot};
 
 /// Segments of a LUN's share that the host stream leaves to moves: one open, one to go on with.
@@ -318,13 +319,13 @@ impl Lun {
         })
     }
 
-    /// The write of one label. Its failure is found by the first batch.
-    pub(super) fn label_write(
+    /// The label of a column's slab.
+    pub(super) fn label(
         &self,
         record: &SegmentRecord,
         column: &Column,
-    ) -> Option<LocalFuture<()>> {
-        let drive = self.engine.live_drive(column.drive)?;
+        drive: &Drive,
+    ) -> [u8; BLOCK_BYTES] {
         let label = Label {
             segment: record.number,
             drive: drive.id,
@@ -337,9 +338,14 @@ impl Lun {
             stream: record.stream,
             epoch: record.epoch,
         };
+        label.encode(self.engine.array, drive.slab_block(column.slab))
+    }
+
+    /// The write of one label. Its failure is found by the first batch.
+    fn label_write(&self, record: &SegmentRecord, column: &Column) -> Option<LocalFuture<()>> {
+        let drive = self.engine.live_drive(column.drive)?;
         let block = drive.slab_block(column.slab);
-        let bytes = label.encode(self.engine.array, block);
-        debug_assert_eq!(bytes.len(), BLOCK_BYTES);
+        let bytes = self.label(record, column, &drive);
         let data = Arc::new(Buffer::copy_of(&bytes));
         Some(Box::pin(async move {
             if let Err(error) = drive.write(block, data).await {

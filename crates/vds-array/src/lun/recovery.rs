@@ -142,13 +142,7 @@ impl Lun {
             self.all_segments().into_iter().filter(|s| s.stream == Stream::Moves).collect();
         for segment in moves {
             let mut scanner = Scanner::new(self, &segment, false);
-            let mut row = 0;
-            while row < segment.rows {
-                let Some(found) = scanner.batch_at(row).await else {
-                    row += 1;
-                    continue;
-                };
-                row += found.header.rows;
+            while let Some(found) = scanner.next_batch().await {
                 for block in found.blocks {
                     let entry = MapEntry { place: block.place, checksum: block.checksum };
                     if self.load_leaf(leaf_of(block.lun_block), true).await.is_ok() {
@@ -215,14 +209,9 @@ impl Lun {
         stretch: &Stretch,
         log: &mut BTreeMap<Sequence, Logged>,
     ) {
-        let mut scanner = Scanner::new(self, &stretch.segment, false);
-        let mut row = stretch.first_row;
-        while row < stretch.end_row {
-            let Some(found) = scanner.batch_at(row).await else {
-                row += 1;
-                continue;
-            };
-            row += found.header.rows;
+        let scanner = Scanner::new(self, &stretch.segment, false);
+        let mut scanner = scanner.between(stretch.first_row, stretch.end_row);
+        while let Some(found) = scanner.next_batch().await {
             let logged = Logged {
                 verified: found.is_verified(),
                 complete: found.complete,

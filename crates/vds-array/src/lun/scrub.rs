@@ -7,7 +7,9 @@ use vds_format::{Label, MapEntry, MapPage, Place, SegmentState, Stream};
 use super::map::leaf_of;
 use super::moves::Move;
 use super::scan::{Found, Scanner};
+use super::stride::Stride;
 use super::walk::{WalkError, WalkProgress};
+use super::window::ColumnReader;
 use super::{Lun, Readiness, Segment};
 use crate::engine::DamagedThing;
 
@@ -41,12 +43,13 @@ impl Lun {
             .collect();
         progress.total_bytes.set(segments.len() as u64 * slab);
         let mut scrubbed = Scrubbed::default();
+        let stride = Stride::new(&self.engine.world.clock);
         for segment in segments {
             if progress.stop.get() || self.readiness() == Readiness::Gone {
                 return Err(WalkError::Stopped);
             }
             if self.live_of(segment.number) > 0 {
-                self.scrub_segment(&segment, &mut scrubbed).await;
+                self.scrub_segment(&segment, &stride, &mut scrubbed).await;
             }
             progress.done_bytes.set(progress.done_bytes.get() + slab);
             if let Some(step) = &*progress.on_step.borrow() {
@@ -70,12 +73,8 @@ impl Lun {
                 continue;
             }
             let mut scanner = Scanner::new(self, &segment, false);
-            let mut row = 0;
-            while row < segment.rows {
-                let Some(found) = scanner.batch_at(row).await else {
-                    row += 1;
-                    continue;
-                };
+            while let Some(found) = scanner.next_batch().await {
+                let row = found.header.row;
                 let is_live = |block: &super::scan::FoundBlock| {
                     let from = MapEntry { place: block.place, checksum: block.checksum };
                     self.map.borrow().lookup(block.lun_block) == from
@@ -94,7 +93,6 @@ impl Lun {
                         }
                     }
                 }
-                row += found.header.rows;
             }
         }
         blocks
@@ -116,16 +114,23 @@ impl Lun {
         blocks
     }
 
-    async fn scrub_segment(self: &Rc<Self>, segment: &Rc<Segment>, scrubbed: &mut Scrubbed) {
+    async fn scrub_segment(
+        self: &Rc<Self>,
+        segment: &Rc<Segment>,
+        stride: &Rc<Stride>,
+        scrubbed: &mut Scrubbed,
+    ) {
+        let drives = segment.columns.iter().filter_map(|column| column.live().cloned());
+        stride.watch(drives.collect());
         let renew = self.scrub_labels(segment, scrubbed).await;
         if segment.stream == Stream::Map {
-            self.scrub_map(segment, scrubbed).await;
+            self.scrub_map(segment, stride, scrubbed).await;
             if renew {
                 self.dirty_pages_of(segment).await;
             }
             return;
         }
-        let wrong_headers = self.scrub_batches(segment, scrubbed).await;
+        let wrong_headers = self.scrub_batches(segment, stride, scrubbed).await;
         if renew || wrong_headers {
             // Labels and headers are not rewritten in place: what is live goes elsewhere, and the slab comes free. If
             // there is no room for that now, the next scrub finds it again.
@@ -152,17 +157,26 @@ impl Lun {
         wrong
     }
 
-    async fn scrub_map(self: &Rc<Self>, segment: &Rc<Segment>, scrubbed: &mut Scrubbed) {
+    async fn scrub_map(
+        self: &Rc<Self>,
+        segment: &Rc<Segment>,
+        stride: &Rc<Stride>,
+        scrubbed: &mut Scrubbed,
+    ) {
+        let spawn = &self.engine.world.spawn;
+        let count = segment.columns.len();
+        let reader = |index| ColumnReader::new(spawn, segment, index, segment.rows, count);
+        let mut readers: Vec<_> =
+            (0..count).map(|index| reader(index).with_stride(stride)).collect();
         for row in 0..segment.rows {
             let place = Place::new(segment.number, 0, row, segment.rows);
             let mut good: Option<MapPage> = None;
             let mut wrong = Vec::new();
-            for column in segment.readable(0) {
+            for (column, reader) in segment.columns.iter().zip(&mut readers) {
                 let Some(drive) = column.live() else { continue };
                 let block = column.block(drive, row);
-                let page = column.read(row, 1).await.ok().and_then(|buffer| {
-                    MapPage::decode(buffer.block(0), self.engine.array, place).ok()
-                });
+                let page = reader.row(row).await;
+                let page = page.and_then(|it| MapPage::decode(it, self.engine.array, place).ok());
                 match page {
                     Some((page, _)) => good = Some(page),
                     None => wrong.push((drive.number, block)),
@@ -189,17 +203,12 @@ impl Lun {
     async fn scrub_batches(
         self: &Rc<Self>,
         segment: &Rc<Segment>,
+        stride: &Rc<Stride>,
         scrubbed: &mut Scrubbed,
     ) -> bool {
-        let mut scanner = Scanner::new(self, segment, false);
-        let mut row = 0;
+        let mut scanner = Scanner::new(self, segment, false).with_stride(stride);
         let mut wrong_headers = false;
-        while row < segment.rows {
-            let Some(found) = scanner.batch_at(row).await else {
-                row += 1;
-                continue;
-            };
-            row += found.header.rows;
+        while let Some(found) = scanner.next_batch().await {
             let live = self.scrub_batch(segment, &found, scrubbed).await;
             if live {
                 scrubbed.checked += live_copies(segment, 0);

@@ -70,8 +70,18 @@ impl LiveColumn {
 
     /// Reads rows.
     pub(crate) async fn read(&self, row: u32, count: u32) -> Result<Buffer, DiskError> {
+        self.read_from_label(row + 1, count).await
+    }
+
+    /// Reads blocks of the slab: block 0 is the label, block 1 the first row.
+    pub(crate) async fn read_from_label(
+        &self,
+        block: u32,
+        count: u32,
+    ) -> Result<Buffer, DiskError> {
         let drive = self.live().ok_or_else(missing)?;
-        drive.read(self.block(drive, row), count as usize).await
+        let first = drive.slab_block(self.record.slab) + u64::from(block);
+        drive.read(first, count as usize).await
     }
 
     /// Writes rows.
@@ -137,6 +147,19 @@ impl Segment {
             .collect();
         columns.sort_by_key(|(queue, column)| (*queue, column.record.copy));
         columns.into_iter().map(|(_, column)| column).collect()
+    }
+
+    /// The indexes of all columns that hold a data column, the live one with the least busy drive first.
+    pub(crate) fn order_of(&self, data_column: u32) -> Vec<usize> {
+        let here =
+            |index: &usize| u32::from(self.columns[*index].record.data_column) == data_column;
+        let mut order: Vec<usize> = (0..self.columns.len()).filter(here).collect();
+        order.sort_by_key(|index| {
+            let column = &self.columns[*index];
+            let queue = column.live().map_or(usize::MAX, |drive| drive.queue_length());
+            (queue, column.record.copy)
+        });
+        order
     }
 
     /// Whether some copy of each data column can be read.

@@ -4,18 +4,16 @@
 //! column it does not have". What is written anew is verified at its source, flushed, and counts by one commit.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use vds_format::{
-    BLOCK_BYTES, Column, ColumnState, MapPage, Place, Record, SegmentNo, SegmentRecord,
-    SegmentState, Stream,
-};
-use vds_io::{Buffer, Monotonic};
+use vds_format::{Column, ColumnState, Record, SegmentNo, SegmentRecord, SegmentState, Stream};
+use vds_io::Monotonic;
 
+use super::copy::{Copying, Writes};
 use super::flush::flush_all;
 use super::open::OpenFailure;
-use super::scan::{Found, Scanner};
+use super::stride::Stride;
 use super::{Lun, Readiness, Segment};
 use crate::drive::Drive;
 use crate::layout;
@@ -23,6 +21,9 @@ use crate::layout;
 /// New columns are committed at least so often, by time and by bytes.
 const COMMIT_PERIOD: std::time::Duration = std::time::Duration::from_secs(1);
 const COMMIT_BYTES: u64 = 256 << 20;
+
+/// Columns that may be read to their end and not yet written while the next one is read.
+const WRITING_MAX: usize = 2;
 
 /// How far a walk is; shared with whoever shows or stops it.
 #[derive(Default)]
@@ -147,86 +148,30 @@ impl Lun {
         self.roll().await?;
         progress.total_bytes.set(progress.done_bytes.get() + self.missing_bytes());
         loop {
-            let segments: Vec<Rc<Segment>> = self
-                .all_segments()
-                .into_iter()
-                .filter(|segment| segment.state.get() == SegmentState::Sealed)
-                .filter(|segment| !self.missing(segment).is_empty())
-                .collect();
-            if segments.is_empty() {
+            let todo = self.lacking();
+            if todo.is_empty() {
                 return Ok(());
             }
-            self.rebuild_segments(segments, progress).await?;
+            Walk::new(self, progress, todo).run().await?;
         }
     }
 
-    async fn rebuild_segments(
-        self: &Rc<Self>,
-        segments: Vec<Rc<Segment>>,
-        progress: &WalkProgress,
-    ) -> Result<(), WalkError> {
-        let slab = 1_u64 << self.engine.catalog.state().array.slab_shift;
-        let mut fresh: Vec<Fresh> = Vec::new();
-        let mut since = self.engine.world.clock.now();
-        let mut result = Ok(());
-        for segment in segments {
-            if progress.stop.get() || self.readiness() == Readiness::Gone {
-                result = Err(WalkError::Stopped);
-                break;
-            }
-            match self.rebuild_segment(&segment).await {
-                Ok(columns) => {
-                    progress
-                        .done_bytes
-                        .set(progress.done_bytes.get() + slab * columns.len() as u64);
-                    fresh.extend(columns);
-                }
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
-            if let Some(step) = &*progress.on_step.borrow() {
-                step(progress.done_bytes.get(), progress.total_bytes.get());
-            }
-            if self.is_time_to_commit(since, fresh.len() as u64 * slab) {
-                self.commit_columns(std::mem::take(&mut fresh)).await?;
-                since = self.engine.world.clock.now();
-            }
-        }
-        self.commit_columns(fresh).await?;
-        result
-    }
-
-    fn is_time_to_commit(&self, since: Monotonic, bytes: u64) -> bool {
-        bytes >= COMMIT_BYTES || self.engine.world.clock.now().since(since) >= COMMIT_PERIOD
-    }
-
-    /// Writes the columns that a segment lacks. They do not count yet.
-    async fn rebuild_segment(
-        self: &Rc<Self>,
-        segment: &Rc<Segment>,
-    ) -> Result<Vec<Fresh>, WalkError> {
-        let mut fresh = Vec::new();
-        for slot in self.missing(segment) {
-            if segment.readable(slot.data_column.into()).is_empty() {
-                return Err(WalkError::SourceLost(segment.number));
-            }
-            let record = self.engine.catalog.state().segments.get(&segment.number).cloned();
-            // Freed meanwhile: nothing is missing any more.
-            let Some(record) = record else { break };
-            let mut taken = live_columns(segment);
-            taken.extend(fresh.iter().map(|fresh: &Fresh| fresh.column));
-            let column = self.new_column(&slot, &taken, segment.stream)?;
-            let drive = self.engine.live_drive(column.drive).ok_or(WalkError::NoDrive)?;
-            let copied = self.copy_column(segment, &record, column, &drive).await;
-            if !copied {
-                self.engine.space.borrow_mut().free(self.number, column.drive, column.slab);
-                return Err(WalkError::Unavailable);
-            }
-            fresh.push(Fresh { segment: segment.number, column, drive });
-        }
-        Ok(fresh)
+    /// The sealed segments that lack a column: those with the fewest copies first, then as they lie on the drive that will
+    /// be read, so that a disk need not seek.
+    fn lacking(&self) -> VecDeque<SegmentNo> {
+        let segments = self.segments.borrow();
+        let sealed = segments.values().filter(|it| it.state.get() == SegmentState::Sealed);
+        let mut lacking: Vec<_> = sealed
+            .filter_map(|segment| {
+                let missing = self.missing(segment);
+                let sources = missing.iter().map(|slot| segment.readable(slot.data_column.into()));
+                let least = sources.min_by_key(Vec::len)?;
+                let first = least.iter().map(|it| (it.record.drive, it.record.slab)).min();
+                Some((least.len(), first, segment.number))
+            })
+            .collect();
+        lacking.sort_unstable();
+        lacking.into_iter().map(|(.., number)| number).collect()
     }
 
     fn new_column(
@@ -251,112 +196,6 @@ impl Lun {
             slab: chosen.1,
             state: ColumnState::Current,
         })
-    }
-
-    async fn copy_column(
-        self: &Rc<Self>,
-        segment: &Rc<Segment>,
-        record: &SegmentRecord,
-        column: Column,
-        drive: &Rc<Drive>,
-    ) -> bool {
-        if let Some(label) = self.label_write(record, &column) {
-            label.await;
-        }
-        if segment.stream == Stream::Map {
-            self.copy_map_column(segment, column, drive).await
-        } else {
-            self.copy_batches(segment, record, column, drive).await
-        }
-    }
-
-    async fn copy_map_column(
-        &self,
-        segment: &Rc<Segment>,
-        column: Column,
-        drive: &Rc<Drive>,
-    ) -> bool {
-        for row in 0..segment.rows {
-            let place = Place::new(segment.number, 0, row, segment.rows);
-            let mut page = None;
-            for source in segment.readable(0) {
-                let Ok(buffer) = source.read(row, 1).await else { continue };
-                let good = MapPage::decode(buffer.block(0), self.engine.array, place).is_ok();
-                page = page.or(Some((good, buffer.clone())));
-                if good {
-                    page = Some((true, buffer));
-                    break;
-                }
-            }
-            // A row that no copy reads stays unwritten; so does one that holds no page.
-            let Some((true, buffer)) = page else { continue };
-            if !write_rows(drive, column, row, buffer).await {
-                return false;
-            }
-        }
-        true
-    }
-
-    async fn copy_batches(
-        self: &Rc<Self>,
-        segment: &Rc<Segment>,
-        record: &SegmentRecord,
-        column: Column,
-        drive: &Rc<Drive>,
-    ) -> bool {
-        let end = if segment.stream == Stream::Host { record.rows } else { segment.rows };
-        let mut scanner = Scanner::new(self, segment, true);
-        let mut row = 0;
-        while row < end {
-            let (rows, count) = match scanner.batch_at(row).await {
-                Some(found) => {
-                    let count = found.header.rows;
-                    (self.column_of_batch(segment, &found, column.data_column), count)
-                }
-                // No header that any copy holds: whatever stands there is taken over as it is.
-                None => (read_raw(segment, column.data_column, row).await, 1),
-            };
-            if let Some(rows) = rows
-                && !write_rows(drive, column, row, rows).await
-            {
-                return false;
-            }
-            row += count;
-        }
-        true
-    }
-
-    /// The rows of one data column of a batch, put together from what was verified. `None` if the batch has only padding there.
-    fn column_of_batch(
-        &self,
-        segment: &Rc<Segment>,
-        found: &Found,
-        data_column: u8,
-    ) -> Option<Buffer> {
-        let header = &found.header;
-        let mut rows = None;
-        let mut put = |row: u32, bytes: &[u8]| {
-            let buffer = rows.get_or_insert_with(|| Buffer::zeroed(header.rows as usize));
-            buffer.block_mut((row - header.row) as usize).copy_from_slice(bytes);
-        };
-        let mut block = vec![0; BLOCK_BYTES];
-        header.encode(self.engine.array, &mut block);
-        let second = if segment.data_columns == 1 { (0, header.row + 1) } else { (1, header.row) };
-        if data_column == 0 {
-            put(header.row, &block);
-        }
-        if segment.doubled && second.0 == data_column {
-            put(second.1, &block);
-        }
-        for data in &found.blocks {
-            let (column, row) = data.place.column_and_row(segment.rows);
-            if column == u32::from(data_column)
-                && let Some(bytes) = &data.data
-            {
-                put(row, bytes);
-            }
-        }
-        rows
     }
 
     /// Flushes the drives of new columns, then makes them count. Segments that were freed meanwhile give their slab back.
@@ -411,21 +250,184 @@ impl Lun {
     }
 }
 
+/// One pass over segments that lack columns.
+///
+/// ```text
+///   todo ─► next (its first rows on their way) ─► copied row by row ─► writing ─► fresh ─► committed
+/// ```
+struct Walk<'a> {
+    lun: &'a Rc<Lun>,
+    progress: &'a WalkProgress,
+    writes: Rc<Writes>,
+    todo: VecDeque<SegmentNo>,
+    next: Option<Result<Copying, WalkError>>,
+    /// Read to the end, some of it not written yet.
+    writing: VecDeque<Copying>,
+    /// Written, not committed.
+    fresh: Vec<Fresh>,
+    /// What this walk makes and has not committed: segments do not show it yet.
+    made: Vec<(SegmentNo, Column)>,
+    slab_bytes: u64,
+    last_commit: Monotonic,
+}
+
+impl<'a> Walk<'a> {
+    fn new(lun: &'a Rc<Lun>, progress: &'a WalkProgress, todo: VecDeque<SegmentNo>) -> Self {
+        let world = &lun.engine.world;
+        Self {
+            lun,
+            progress,
+            writes: Writes::new(&world.spawn, &Stride::new(&world.clock)),
+            todo,
+            next: None,
+            writing: VecDeque::new(),
+            fresh: Vec::new(),
+            made: Vec::new(),
+            slab_bytes: 1 << lun.engine.catalog.state().array.slab_shift,
+            last_commit: world.clock.now(),
+        }
+    }
+
+    async fn run(mut self) -> Result<(), WalkError> {
+        let walked = self.copy_all().await;
+        // However it ended: no slab is given back under a write, and what was written counts.
+        if let Some(Ok(unused)) = self.next.take() {
+            self.give_back(&unused);
+        }
+        let settled = self.settle(0).await;
+        self.commit().await?;
+        walked.and(settled)
+    }
+
+    async fn copy_all(&mut self) -> Result<(), WalkError> {
+        while let Some(copying) = self.next.take().or_else(|| self.prepare()) {
+            let mut copying = copying?;
+            if self.is_to_stop() {
+                self.give_back(&copying);
+                return Err(WalkError::Stopped);
+            }
+            let mut row = Some(0);
+            while let Some(from) = row {
+                row = copying.advance(self.lun, from).await;
+                if self.next.is_none() {
+                    // The drive that is read is not to wait for the last writes.
+                    self.next = self.prepare();
+                    if let Some(Ok(next)) = &mut self.next {
+                        next.begin();
+                    }
+                }
+            }
+            self.writing.push_back(copying);
+            self.settle(WRITING_MAX).await?;
+            if self.is_time_to_commit() {
+                self.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_to_stop(&self) -> bool {
+        self.progress.stop.get() || self.lun.readiness() == Readiness::Gone
+    }
+
+    /// The next column to be made, with a slab for it. `None`: nothing is left to do.
+    fn prepare(&mut self) -> Option<Result<Copying, WalkError>> {
+        while let Some(number) = self.todo.front().copied() {
+            if self.is_to_stop() {
+                return Some(Err(WalkError::Stopped));
+            }
+            let made = |slot: &layout::Slot| {
+                self.made.iter().any(|(of, column)| {
+                    *of == number
+                        && (column.copy, column.data_column) == (slot.copy, slot.data_column)
+                })
+            };
+            // Freed meanwhile: nothing is missing any more.
+            let segment = self.lun.segment(number);
+            let record = self.lun.engine.catalog.state().segments.get(&number).cloned();
+            let missing = segment.as_ref().map(|segment| self.lun.missing(segment));
+            let slot = missing.into_iter().flatten().find(|slot| !made(slot));
+            let (Some(segment), Some(record), Some(slot)) = (segment, record, slot) else {
+                self.todo.pop_front();
+                continue;
+            };
+            return Some(self.prepare_column(&segment, &record, &slot));
+        }
+        None
+    }
+
+    fn prepare_column(
+        &mut self,
+        segment: &Rc<Segment>,
+        record: &SegmentRecord,
+        slot: &layout::Slot,
+    ) -> Result<Copying, WalkError> {
+        if segment.readable(slot.data_column.into()).is_empty() {
+            return Err(WalkError::SourceLost(segment.number));
+        }
+        let mut taken = live_columns(segment);
+        let made = self.made.iter().filter(|(number, _)| *number == segment.number);
+        taken.extend(made.map(|(_, column)| *column));
+        let column = self.lun.new_column(slot, &taken, segment.stream)?;
+        let Some(drive) = self.lun.engine.live_drive(column.drive) else {
+            let mut space = self.lun.engine.space.borrow_mut();
+            space.free(self.lun.number, column.drive, column.slab);
+            return Err(WalkError::NoDrive);
+        };
+        self.made.push((segment.number, column));
+        Ok(Copying::new(self.lun, segment, record, (column, drive), &self.writes))
+    }
+
+    /// The column will not be: nothing is being written to it.
+    fn give_back(&mut self, copying: &Copying) {
+        let column = copying.column;
+        self.lun.engine.space.borrow_mut().free(self.lun.number, column.drive, column.slab);
+        self.made.retain(|(_, made)| (made.drive, made.slab) != (column.drive, column.slab));
+    }
+
+    /// Waits until at most `left` columns are being written.
+    async fn settle(&mut self, left: usize) -> Result<(), WalkError> {
+        let mut result = Ok(());
+        while let Some(first) = self.writing.front()
+            && (self.writing.len() > left || first.is_written())
+        {
+            let is_whole = first.until_written().await;
+            let mut copying = self.writing.pop_front().expect("just seen");
+            if !is_whole {
+                self.give_back(&copying);
+                result = Err(WalkError::Unavailable);
+                continue;
+            }
+            copying.note_lost(self.lun).await;
+            let (segment, column) = (copying.segment.number, copying.column);
+            self.fresh.push(Fresh { segment, column, drive: copying.drive });
+            let done_bytes = self.progress.done_bytes.get() + self.slab_bytes;
+            self.progress.done_bytes.set(done_bytes);
+            if let Some(step) = &*self.progress.on_step.borrow() {
+                step(done_bytes, self.progress.total_bytes.get());
+            }
+        }
+        result
+    }
+
+    fn is_time_to_commit(&self) -> bool {
+        let now = self.lun.engine.world.clock.now();
+        self.fresh.len() as u64 * self.slab_bytes >= COMMIT_BYTES
+            || now.since(self.last_commit) >= COMMIT_PERIOD
+    }
+
+    async fn commit(&mut self) -> Result<(), WalkError> {
+        let fresh = std::mem::take(&mut self.fresh);
+        for one in &fresh {
+            self.made.retain(|(_, it)| (it.drive, it.slab) != (one.column.drive, one.column.slab));
+        }
+        self.lun.commit_columns(fresh).await?;
+        self.last_commit = self.lun.engine.world.clock.now();
+        Ok(())
+    }
+}
+
 fn live_columns(segment: &Segment) -> Vec<Column> {
     let live = segment.columns.iter().filter(|column| column.live().is_some());
     live.map(|column| column.record).collect()
-}
-
-async fn write_rows(drive: &Rc<Drive>, column: Column, row: u32, rows: Buffer) -> bool {
-    let block = drive.slab_block(column.slab) + 1 + u64::from(row);
-    drive.write(block, Arc::new(rows)).await.is_ok()
-}
-
-async fn read_raw(segment: &Segment, data_column: u8, row: u32) -> Option<Buffer> {
-    for column in segment.readable(data_column.into()) {
-        if let Ok(buffer) = column.read(row, 1).await {
-            return Some(buffer);
-        }
-    }
-    None
 }

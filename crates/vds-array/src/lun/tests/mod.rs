@@ -5,4 +5,5 @@ mod faults;
 mod flips;
 mod harness;
 mod planted;
+mod rebuild;
 mod swarm;
