@@ -102,6 +102,10 @@ impl Boundary {
             return Self::Snapshot;
         }
         match &bytes[..8] {
+            // A copied column is written with its label in front: what follows says what it is.
+            b"VDSLABEL" if bytes.len() > BLOCK_BYTES => {
+                Self::of_write(geometry, offset_bytes + BLOCK_BYTES as u64, &bytes[BLOCK_BYTES..])
+            }
             b"VDSLABEL" => Self::Label,
             b"VDSMAPPG" => Self::MapPage,
             b"VDSBATCH" if bytes[STREAM_AT] == MOVES => Self::MoveBatch,
@@ -167,6 +171,17 @@ mod tests {
         check(1537, b"VDSBATCH", 2, Boundary::MoveBatch);
         check(1600, b"VDSMAPPG", 0, Boundary::MapPage);
         check(1600, &[7; 8], 0, Boundary::Column);
+    }
+
+    #[test]
+    fn a_copied_column_is_named_after_what_follows_its_label() {
+        let sizes = Geometry::array_sizes(64 << 20, 64 << 20);
+        let geometry = Geometry::of_drive(64 << 20, sizes).expect("large enough");
+        let mut bytes = vec![0; 2 * BLOCK_BYTES];
+        bytes[..8].copy_from_slice(b"VDSLABEL");
+        bytes[BLOCK_BYTES..BLOCK_BYTES + 8].copy_from_slice(b"VDSMAPPG");
+        let found = Boundary::of_write(&geometry, geometry.slab_start * 4096, &bytes);
+        assert_eq!(found, Boundary::MapPage);
     }
 
     #[test]
