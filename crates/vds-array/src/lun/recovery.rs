@@ -81,6 +81,7 @@ impl Lun {
         for _ in 1..ATTEMPTS_MAX {
             match &result {
                 Ok(()) | Err(RecoveryError::DrivesMissing) => break,
+                Err(_) if self.readiness() == Readiness::Gone => break,
                 Err(error) => {
                     tracing::warn!(lun = %self.number, %error, "the log's recovery is tried again");
                 }
@@ -93,6 +94,7 @@ impl Lun {
                 self.recovered.set(true);
                 self.become_ready();
             }
+            Err(_) if self.readiness() == Readiness::Gone => {}
             Err(error) => {
                 tracing::error!(lun = %self.number, error = %error, "log not recovered");
                 self.set_readiness(Readiness::Failed);
