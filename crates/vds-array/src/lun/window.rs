@@ -1,13 +1,16 @@
 //! Reading one column of a segment from front to back, with the next piece on its way.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::rc::Rc;
 
+use futures_util::future::{Either, select};
 use vds_io::{Buffer, Spawn};
 
 use super::Segment;
 use super::stride::{PIECE_BLOCKS, SHARED_PIECE_BLOCKS, Stride};
-use crate::signal::{Answer, promise};
+use crate::signal::{Answer, Signal, promise};
 
 /// The piece that is looked at, and the one behind it.
 const WINDOWS_MAX: usize = 2;
@@ -31,6 +34,14 @@ pub(super) struct ColumnReader {
     blocks_now: u32,
     /// From here on nothing is read ahead.
     end: u32,
+    interest: Rc<Interest>,
+}
+
+/// Whether anybody still waits for what is on its way. Else it is let go of at once, and with it the segment's slabs.
+#[derive(Default)]
+struct Interest {
+    lost: Cell<bool>,
+    changed: Signal,
 }
 
 struct Window {
@@ -75,6 +86,7 @@ impl ColumnReader {
             piece_blocks,
             blocks_now: piece_blocks,
             end: end_row + 1,
+            interest: Rc::default(),
         }
     }
 
@@ -170,7 +182,20 @@ impl ColumnReader {
             };
             told.answer(blocks.ok());
         };
+        let interest = Rc::clone(&self.interest);
+        let read = async move {
+            let lost = interest.changed.until(|| interest.lost.get().then_some(()));
+            // Ends with whichever comes first: an answer, or nobody left to hear it.
+            let (Either::Left(_) | Either::Right(_)) = select(pin!(read), pin!(lost)).await;
+        };
         self.spawn.spawn("read ahead", Box::pin(read));
         self.windows.push_back(Window { first, count, content: Content::Coming(answer) });
+    }
+}
+
+impl Drop for ColumnReader {
+    fn drop(&mut self) {
+        self.interest.lost.set(true);
+        self.interest.changed.notify();
     }
 }
