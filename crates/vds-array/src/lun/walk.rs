@@ -238,15 +238,27 @@ impl Lun {
             reload.extend(changed.keys().copied());
             records.extend(changed.into_values().map(Record::Segment));
         }
+        let commit = self.engine.catalog.commit(records);
+        // In use at once: whoever deletes a segment while the commit is on its way gives back the new column, too.
+        let old_forms: Vec<_> = reload.into_iter().filter_map(|it| self.renew(it)).collect();
+        let committed = commit.await;
         // The slabs of columns that are replaced come free when the segment's old form is let go.
-        let committed = self.engine.catalog.commit(records).await;
-        for number in reload {
-            self.reload_segment(number);
+        for (old, record) in old_forms {
+            old.retire_columns_not_in(&record);
         }
         if committed.is_err() || !failed.is_empty() {
             return Err(WalkError::Unavailable);
         }
         Ok(())
+    }
+
+    /// Takes a segment into use as the catalog has it now; its form until now, and the record.
+    fn renew(&self, number: SegmentNo) -> Option<(Rc<Segment>, SegmentRecord)> {
+        let record = self.engine.catalog.state().segments.get(&number).cloned()?;
+        let old = self.segment(number)?;
+        let renewed = Segment::new(&self.engine, &record, Some(&old));
+        self.segments.borrow_mut().insert(number, renewed);
+        Some((old, record))
     }
 }
 
