@@ -76,7 +76,8 @@ impl Copying {
             let spawn = &lun.engine.world.spawn;
             let order = segment.order_of(0);
             let reader = |index: &usize| {
-                ColumnReader::new(spawn, segment, *index, segment.rows, 1)
+                ColumnReader::new(spawn, segment, *index, segment.rows)
+                    .ahead(1)
                     .with_stride(&writes.stride)
             };
             Source::Pages(order.iter().map(reader).collect())

@@ -211,7 +211,7 @@ impl Lun {
         stretch: &Stretch,
         log: &mut BTreeMap<Sequence, Logged>,
     ) {
-        let scanner = Scanner::new(self, &stretch.segment, false);
+        let scanner = Scanner::new(self, &stretch.segment, false).ahead();
         let mut scanner = scanner.between(stretch.first_row, stretch.end_row);
         while let Some(found) = scanner.next_batch().await {
             let logged = Logged {

@@ -67,7 +67,7 @@ impl Found {
 }
 
 impl Scanner {
-    /// Reads every copy of every block.
+    /// Reads every copy of every block, in small pieces.
     pub(super) fn new(lun: &Rc<Lun>, segment: &Rc<Segment>, reports: bool) -> Self {
         Self::with(lun, segment, Copies::All, reports)
     }
@@ -102,9 +102,8 @@ impl Scanner {
         };
         let end_row = sealed_rows.unwrap_or(segment.rows).min(segment.rows);
         let columns = segment.columns.len();
-        let beside = if copies == Copies::All { columns } else { segment.data_columns.into() };
         let spawn = &lun.engine.world.spawn;
-        let reader = |index| ColumnReader::new(spawn, segment, index, end_row, beside);
+        let reader = |index| ColumnReader::new(spawn, segment, index, end_row);
         let readers = (0..columns).map(reader).collect();
         let order = (0..u32::from(segment.data_columns)).map(|column| segment.order_of(column));
         Self {
@@ -120,10 +119,20 @@ impl Scanner {
         }
     }
 
-    /// The same, giving way to others.
-    pub(super) fn with_stride(mut self, stride: &Rc<Stride>) -> Self {
-        self.readers = self.readers.into_iter().map(|reader| reader.with_stride(stride)).collect();
+    /// The same, reading large pieces, and ahead.
+    pub(super) fn ahead(mut self) -> Self {
+        let all = self.copies == Copies::All;
+        let columns = if all { self.readers.len() } else { self.segment.data_columns.into() };
+        self.readers = self.readers.into_iter().map(|reader| reader.ahead(columns)).collect();
         self
+    }
+
+    /// The same, reading ahead, but giving way to others.
+    pub(super) fn with_stride(self, stride: &Rc<Stride>) -> Self {
+        let mut scanner = self.ahead();
+        let readers = scanner.readers.into_iter();
+        scanner.readers = readers.map(|reader| reader.with_stride(stride)).collect();
+        scanner
     }
 
     /// The same, of rows `first..end` only, for [`Scanner::next_batch`].

@@ -165,7 +165,7 @@ impl Lun {
     ) {
         let spawn = &self.engine.world.spawn;
         let count = segment.columns.len();
-        let reader = |index| ColumnReader::new(spawn, segment, index, segment.rows, count);
+        let reader = |index| ColumnReader::new(spawn, segment, index, segment.rows).ahead(count);
         let mut readers: Vec<_> =
             (0..count).map(|index| reader(index).with_stride(stride)).collect();
         for row in 0..segment.rows {

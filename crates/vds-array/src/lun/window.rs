@@ -32,6 +32,7 @@ pub(super) struct ColumnReader {
     piece_blocks: u32,
     /// Blocks read at once now.
     blocks_now: u32,
+    windows_max: usize,
     /// From here on nothing is read ahead.
     end: u32,
     interest: Rc<Interest>,
@@ -63,31 +64,37 @@ impl Window {
 }
 
 impl ColumnReader {
-    /// Reads column `index` of a segment; ahead up to `end_row`. `beside` is how many columns are read beside it: all share
-    /// the memory for this.
+    /// Reads column `index` of a segment in small pieces, each when it is needed: others wait for little.
     pub(super) fn new(
         spawn: &Rc<dyn Spawn>,
         segment: &Rc<Segment>,
         index: usize,
         end_row: u32,
-        beside: usize,
     ) -> Self {
-        let piece_blocks = match beside {
-            0..=4 => PIECE_BLOCKS,
-            5..=8 => PIECE_BLOCKS / 2,
-            _ => SHARED_PIECE_BLOCKS,
-        };
         Self {
             segment: Rc::clone(segment),
             index,
             spawn: Rc::clone(spawn),
             stride: None,
             windows: VecDeque::new(),
-            piece_blocks,
-            blocks_now: piece_blocks,
+            piece_blocks: SHARED_PIECE_BLOCKS,
+            blocks_now: SHARED_PIECE_BLOCKS,
+            windows_max: 1,
             end: end_row + 1,
             interest: Rc::default(),
         }
+    }
+
+    /// The same in large pieces, and ahead. So many `columns` are read together: all share the memory for this.
+    pub(super) fn ahead(mut self, columns: usize) -> Self {
+        self.piece_blocks = match columns {
+            0..=4 => PIECE_BLOCKS,
+            5..=8 => PIECE_BLOCKS / 2,
+            _ => SHARED_PIECE_BLOCKS,
+        };
+        self.blocks_now = self.piece_blocks;
+        self.windows_max = WINDOWS_MAX;
+        self
     }
 
     /// The same, giving way to others.
@@ -122,7 +129,7 @@ impl ColumnReader {
             let first = if row == 0 && is_well { 0 } else { block };
             self.ask_for(first, is_shared);
         }
-        while is_well && !is_shared && self.windows.len() < WINDOWS_MAX {
+        while is_well && !is_shared && self.windows.len() < self.windows_max {
             let next = self.windows.back().expect("one was asked for").end();
             if next >= self.end {
                 break;
