@@ -356,7 +356,7 @@ struct Harvest {
 
 impl Harvest {
     fn new(lun: &Rc<Lun>, segment: &Rc<Segment>) -> Self {
-        let scanner = Scanner::new(lun, segment, true);
+        let scanner = Scanner::one_copy(lun, segment, true);
         Self { lun: Rc::clone(lun), scanner, row: 0, moves: VecDeque::new() }
     }
 

@@ -6,13 +6,13 @@
 //!                        └──► seal at the last acknowledged batch, open a segment elsewhere, queue the rest again
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use vds_format::{
-    BATCH_ENTRIES_MAX, BLOCK_BYTES, BatchEntry, BatchHeader, MapEntry, Place, Sequence, Stream,
-    batch_data_blocks_max, batch_rows, data_checksum,
+    BATCH_ENTRIES_MAX, BLOCK_BYTES, BatchEntry, BatchHeader, DriveNo, MapEntry, Place, Sequence,
+    Stream, batch_data_blocks_max, batch_rows, data_checksum,
 };
 use vds_io::{Buffer, DiskError, DiskErrorKind, LocalFuture, LunIoError, join_all};
 
@@ -22,7 +22,7 @@ use super::segment::Segment;
 use super::{Lun, Readiness};
 
 /// Batches of a LUN that may be in flight together: while some are, what comes in gathers for the next one.
-const IN_FLIGHT_MAX: usize = 6;
+const IN_FLIGHT_MAX: usize = 8;
 /// More may be while they have no more data blocks than this, if what waits is much: waiting would not make its batches larger.
 const IN_FLIGHT_BLOCKS_MAX: usize = 768;
 /// Segments that are opened ahead of the stream, at most.
@@ -389,29 +389,36 @@ pub(super) async fn write_columns(
     join_all(writes).await.into_iter().collect()
 }
 
-/// The same for work behind the host's back: in small pieces, one after the other on each column, so that a write of the host
-/// never waits long for the drive.
+/// The same for work behind the host's back: in small pieces, one after the other on each drive, so that a write of the host
+/// never waits long for it.
 pub(super) async fn write_columns_gently(
     segment: &Rc<Segment>,
     row: u32,
     columns: Vec<Option<Arc<Buffer>>>,
 ) -> Result<(), DiskError> {
-    let mut writes: Vec<LocalFuture<Result<(), DiskError>>> = Vec::new();
+    let mut by_drive: BTreeMap<DriveNo, Vec<(usize, Arc<Buffer>)>> = BTreeMap::new();
     for (index, column) in segment.columns.iter().enumerate() {
-        let Some(data) = &columns[usize::from(column.record.data_column)] else { continue };
-        let (data, segment) = (Arc::clone(data), Rc::clone(segment));
-        writes.push(Box::pin(async move {
-            let mut row = row;
-            for piece in data.bytes().chunks(GENTLE_BYTES) {
-                let piece = Buffer::copy_of(piece);
-                let rows = u32::try_from(piece.blocks()).expect("a piece is small");
-                segment.columns[index].write(row, Arc::new(piece)).await?;
-                row += rows;
+        if let Some(data) = &columns[usize::from(column.record.data_column)] {
+            by_drive.entry(column.record.drive).or_default().push((index, Arc::clone(data)));
+        }
+    }
+    let writes = by_drive.into_values().map(|columns| {
+        let segment = Rc::clone(segment);
+        let write: LocalFuture<Result<(), DiskError>> = Box::pin(async move {
+            for (index, data) in columns {
+                let mut row = row;
+                for piece in data.bytes().chunks(GENTLE_BYTES) {
+                    let piece = Buffer::copy_of(piece);
+                    let rows = u32::try_from(piece.blocks()).expect("a piece is small");
+                    segment.columns[index].write(row, Arc::new(piece)).await?;
+                    row += rows;
+                }
             }
             Ok(())
-        }));
-    }
-    join_all(writes).await.into_iter().collect()
+        });
+        write
+    });
+    join_all(writes.collect()).await.into_iter().collect()
 }
 
 /// Puts a batch together.

@@ -74,7 +74,6 @@ impl Scanner {
 
     /// Reads one copy, and another only where that one is wrong: [`Found::complete`] and [`FoundBlock::wrong`] tell only of
     /// what was read.
-    #[expect(dead_code, reason = "for the cleaner, which reads every copy as yet")]
     pub(super) fn one_copy(lun: &Rc<Lun>, segment: &Rc<Segment>, reports: bool) -> Self {
         Self::with(lun, segment, Copies::One, reports)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   alone on the drives ─► pieces of 1 MiB, the next one read ahead, some writes at once
-//!   others are waiting  ─► pieces of 256 KiB, one at a time, a rest after each as long as it took
+//!   others are waiting  ─► pieces of 128 KiB, one at a time, a rest after each as long as it took
 //! ```
 //! Others are all requests that are not the walk's own: initiators', the cleaner's, the catalog's. Nobody is asked who they
 //! are; what waits in a drive's queue tells enough, and it is looked at before each piece.
@@ -20,7 +20,7 @@ use crate::drive::Drive;
 /// Blocks read or written at once by a walk that is alone: what a disk transfers in about the time of a seek.
 pub(super) const PIECE_BLOCKS: u32 = 256;
 /// The same when others use the drives, so that they wait for little.
-pub(super) const SHARED_PIECE_BLOCKS: u32 = 64;
+pub(super) const SHARED_PIECE_BLOCKS: u32 = 32;
 const _: () = assert!(PIECE_BLOCKS.is_multiple_of(SHARED_PIECE_BLOCKS));
 
 /// Writes in flight of a walk that is alone, and of one that is not.
