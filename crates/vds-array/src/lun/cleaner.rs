@@ -1,10 +1,11 @@
 //! The cleaner: moves what is still live out of the emptiest segments, so that a full LUN can be overwritten for ever.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::join;
+use futures_util::future::{Either, join, select};
 use vds_format::{MapEntry, SegmentNo, SegmentState, Stream, batch_data_blocks_max, data_checksum};
 
 use super::map::leaf_of;
@@ -31,44 +32,49 @@ impl Lun {
         if let Some(turn) = self.clean_turn.try_take() {
             let lun = Rc::clone(self);
             let task = async move {
-                lun.host.borrow_mut().pace.begin();
-                while lun.readiness() == Readiness::Ready && lun.host_room() < lun.low_water() {
-                    let before = (lun.host_room(), lun.host.borrow().next_sequence);
-                    // A small LUN never gets to the mark: what gains nothing, with nobody writing, is not done again.
-                    if !lun.clean_some().await
-                        || (lun.host_room() <= before.0
-                            && lun.host.borrow().next_sequence == before.1)
-                    {
-                        break;
-                    }
-                }
-                let is_short = lun.host_room() < lun.low_water();
-                {
-                    let mut host = lun.host.borrow_mut();
-                    host.pace.end();
-                    if !is_short {
-                        host.pace.allow(lun.burst_blocks(), lun.burst_blocks());
-                    }
-                }
-                lun.pump();
+                lun.clean_to_mark().await;
                 drop(turn);
-                lun.engine.space_changed.notify();
             };
             self.engine.world.spawn.spawn("clean", Box::pin(task));
         }
     }
 
+    /// Rounds of cleaning until enough is free, with the host stream held to their pace.
+    async fn clean_to_mark(self: &Rc<Self>) {
+        self.host.borrow_mut().pace.begin();
+        while self.readiness() == Readiness::Ready && self.host_room() < self.low_water() {
+            let (room, written) = (self.host_room(), self.host.borrow().next_sequence);
+            let gained = self.clean_some().await;
+            // A small LUN never gets to the mark: what gains nothing, with nobody writing, is not done again.
+            let is_idle = self.host.borrow().next_sequence == written;
+            if !gained || (is_idle && self.host_room() <= room) {
+                break;
+            }
+        }
+        let is_short = self.host_room() < self.low_water();
+        let mut host = self.host.borrow_mut();
+        host.pace.end();
+        if !is_short {
+            host.pace.allow(self.burst_blocks(), self.burst_blocks());
+        }
+        drop(host);
+        self.pump();
+    }
+
     /// Frees space for one host segment at least. False if that cannot be: the drives that hold the share are gone.
     pub(super) async fn make_room(self: &Rc<Self>) -> bool {
         for _ in 0..ROOM_ROUNDS_MAX {
-            // Whoever cleans already may be done before it gives up its turn.
-            let turn = self.engine.space_changed.until(|| {
-                let has_room = self.host_room() > 0;
-                if has_room { Some(None) } else { self.clean_turn.try_take().map(Some) }
-            });
-            let Some(_turn) = turn.await else { return true };
+            // Whoever cleans already may have made room long before the turn is given up.
+            let room = self.engine.space_changed.until(|| (self.host_room() > 0).then_some(()));
+            let _turn = match select(pin!(self.clean_turn.take()), pin!(room)).await {
+                Either::Left((turn, _)) => turn,
+                Either::Right(_) => return true,
+            };
+            if self.host_room() > 0 {
+                return true;
+            }
             if !self.clean_some().await && !self.until_unpinned().await {
-                return self.host_room() > 0;
+                break;
             }
         }
         self.host_room() > 0
