@@ -21,10 +21,12 @@ const CONTENTS_MAX: usize = 32;
 #[derive(Clone)]
 pub(crate) struct LunHandle(pub(crate) Rc<Lun>);
 
-/// A change's place in the order and its blocks, both taken when it was called for.
+/// A change's place in the order, its blocks and what its answer promises, all taken when it was called for.
 struct Place {
     ticket: Ticket,
     claim: RangeGuard,
+    /// The LUN was write-through then: the answer waits even if it is write-back by now.
+    durable: bool,
 }
 
 impl LunHandle {
@@ -34,7 +36,8 @@ impl LunHandle {
         let whole = offset_bytes.is_multiple_of(BLOCK) && end_bytes.is_multiple_of(BLOCK);
         let (first, end) = (offset_bytes / BLOCK, end_bytes.div_ceil(BLOCK));
         let claim = self.0.ranges.claim(first, end, merges || !whole);
-        Place { ticket: self.0.order.ticket(), claim }
+        let durable = !self.0.shape.get().write_back;
+        Place { ticket: self.0.order.ticket(), claim, durable }
     }
 }
 
@@ -259,7 +262,7 @@ impl Lun {
             return Ok(());
         }
         // A change of nothing is answered in its turn, too: nobody may flush behind it and miss what came before.
-        let durable = durable || !self.shape.get().write_back;
+        let durable = durable || place.durable || !self.shape.get().write_back;
         let (promise, answer) = promise();
         self.enqueue(Submission { contents, durable, pins, answer: promise });
         // The next in the order may go; the blocks stay claimed until the change is seen.
@@ -345,7 +348,7 @@ impl Lun {
             let pins = self.pin(&part).await?;
             place.ticket.turn().await;
             let (promise, answer) = promise();
-            let durable = !self.shape.get().write_back;
+            let durable = place.durable || !self.shape.get().write_back;
             self.enqueue(Submission { contents: part, durable, pins, answer: promise });
             answer.await?;
         }
