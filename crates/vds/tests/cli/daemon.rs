@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::program::{Ran, command, run_on};
@@ -29,11 +30,67 @@ fn wait_a_moment() {
     std::thread::sleep(Duration::from_millis(20));
 }
 
+/// Who runs daemons in this process. Run by root they look at every block device of the machine: a test that makes some is alone.
+static MACHINE: Mutex<Machine> = Mutex::new(Machine { daemons: 0, is_taken: false });
+static MACHINE_CHANGED: Condvar = Condvar::new();
+
+struct Machine {
+    daemons: usize,
+    is_taken: bool,
+}
+
+impl Machine {
+    /// Waits until `may` agrees, and makes the change.
+    fn change(may: impl Fn(&Self) -> bool, change: impl FnOnce(&mut Self)) {
+        let machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = MACHINE_CHANGED.wait_while(machine, |machine| !may(machine));
+        change(&mut waited.unwrap_or_else(PoisonError::into_inner));
+        MACHINE_CHANGED.notify_all();
+    }
+}
+
+/// One daemon among others.
+struct Among;
+
+impl Among {
+    fn join() -> Self {
+        Machine::change(|machine| !machine.is_taken, |machine| machine.daemons += 1);
+        Self
+    }
+}
+
+impl Drop for Among {
+    fn drop(&mut self) {
+        Machine::change(|_| true, |machine| machine.daemons -= 1);
+    }
+}
+
+/// No other test of this process runs a daemon while this lives.
+pub(crate) struct Alone;
+
+impl Alone {
+    pub(crate) fn take() -> Self {
+        Machine::change(
+            |machine| machine.daemons == 0 && !machine.is_taken,
+            |machine| machine.is_taken = true,
+        );
+        Self
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        Machine::change(|_| true, |machine| machine.is_taken = false);
+    }
+}
+
 /// A daemon; killed when dropped.
 pub(crate) struct Daemon {
     child: Child,
     directory: PathBuf,
     socket: PathBuf,
+    /// Given up after the process is gone.
+    _among: Option<Among>,
 }
 
 impl Daemon {
@@ -41,6 +98,11 @@ impl Daemon {
     /// directory, its socket is there too.
     #[track_caller]
     pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(directory, arguments, Some(Among::join()))
+    }
+
+    #[track_caller]
+    fn spawn(directory: &Path, arguments: &[&str], among: Option<Among>) -> Self {
         std::fs::create_dir_all(directory).unwrap();
         let place = directory.join("notify");
         // Left by an earlier start.
@@ -56,7 +118,8 @@ impl Daemon {
         command.stdout(log("stdout")).stderr(log("stderr"));
         let child = command.spawn().unwrap();
         let socket = directory.join("vds.sock");
-        let mut daemon = Self { child, directory: directory.to_owned(), socket };
+        let directory = directory.to_owned();
+        let mut daemon = Self { child, directory, socket, _among: among };
         wait_until("READY", || {
             let mut bytes = [0; 64];
             let ended = daemon.child.try_wait().unwrap();
@@ -113,6 +176,12 @@ impl Drop for Daemon {
 #[track_caller]
 pub(crate) fn serve(directory: &Path) -> Daemon {
     Daemon::start(directory, &["--data", directory.to_str().unwrap()])
+}
+
+/// The same, for a test that no other daemon must run beside.
+#[track_caller]
+pub(crate) fn serve_alone(_: &Alone, directory: &Path) -> Daemon {
+    Daemon::spawn(directory, &["--data", directory.to_str().unwrap()], None)
 }
 
 #[test]

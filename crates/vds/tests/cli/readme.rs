@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::daemon::{Alone, serve_alone};
 use crate::quickstart::is_without;
 
 const README: &str = include_str!("../../../../README.md");
@@ -46,6 +47,7 @@ fn six_commands_lead_to_a_lun_with_chap() {
     if is_without("iscsi-inq") || is_without("losetup") {
         return;
     }
+    let alone = Alone::take();
     let directory = tempfile::tempdir().unwrap();
     let first = LoopDevice::over(&directory.path().join("one"));
     let second = LoopDevice::over(&directory.path().join("two"));
@@ -55,7 +57,7 @@ fn six_commands_lead_to_a_lun_with_chap() {
     };
     // As they stand there, but for what of this machine others may be using: directory, devices, port.
     assert_eq!(commands[0], "vds serve");
-    let daemon = crate::daemon::serve(&directory.path().join("data"));
+    let daemon = serve_alone(&alone, &directory.path().join("data"));
     let script = commands[1..]
         .join("\n")
         .replace("/dev/loop0", &first.0)

@@ -141,7 +141,7 @@ fn a_mirror_outlives_a_drive_declared_failed() {
         return;
     }
     let folder = folder();
-    let (daemon, drives) = array(folder.path(), 3, 2 * image().bytes);
+    let (daemon, drives) = array(folder.path(), 3, 5 * image().bytes / 2);
     let lose = |daemon: &Daemon| {
         daemon.verb(&["drive", "fail", &drives[0], "--yes"]).unwrap();
         assert_eq!(health(daemon, "mirror"), "failed_redundancy");
@@ -155,7 +155,7 @@ fn a_mirror_outlives_a_file_cut_to_nothing() {
         return;
     }
     let folder = folder();
-    let (daemon, drives) = array(folder.path(), 3, 2 * image().bytes);
+    let (daemon, drives) = array(folder.path(), 3, 5 * image().bytes / 2);
     let lose = |_: &Daemon| {
         File::options().write(true).open(&drives[0]).unwrap().set_len(0).unwrap();
     };
@@ -168,7 +168,7 @@ fn a_mirror_outlives_a_file_removed_and_a_restart() {
         return;
     }
     let folder = folder();
-    let (daemon, drives) = array(folder.path(), 3, 2 * image().bytes);
+    let (daemon, drives) = array(folder.path(), 3, 5 * image().bytes / 2);
     let lose = |_: &Daemon| fs::remove_file(&drives[0]).unwrap();
     let after = |daemon: Daemon| {
         daemon.stop().unwrap();
@@ -183,7 +183,7 @@ fn needs_root_a_mirror_outlives_a_drive_that_fails_every_command() {
         return;
     }
     let folder = folder();
-    let (failing, daemon, drives) = failing_array(folder.path(), 3, 2 * image().bytes);
+    let (failing, daemon, drives) = failing_array(folder.path(), 3, 5 * image().bytes / 2);
     let lose = |_: &Daemon| failing.fail("read write flush");
     check(folder.path(), daemon, &drives, &failing.backing, lose, |daemon| daemon);
 }
@@ -194,7 +194,7 @@ fn needs_root_a_mirror_outlives_a_drive_that_hangs_and_then_answers_again() {
         return;
     }
     let folder = folder();
-    let (failing, daemon, drives) = failing_array(folder.path(), 3, 2 * image().bytes);
+    let (failing, daemon, drives) = failing_array(folder.path(), 3, 5 * image().bytes / 2);
     let lose = |_: &Daemon| failing.fail("hang");
     let after = |daemon| {
         failing.fail("");
