@@ -126,7 +126,8 @@ pub(crate) fn needs(blocks: u64, rows: u32, data_columns: u8, doubled: bool) -> 
     let data = (blocks * 5).div_ceil(dense * 4);
     let data = data + cleaning_round(data, u64::from(rows) * u64::from(data_columns)) + 3;
     let pages = map_pages(blocks);
-    let map = (pages * 2 * 5).div_ceil(u64::from(rows) * 4) + 3;
+    // In force, being written, and filled by the two checkpoints before: those are sealed by the next and freed by the one after.
+    let map = (pages * 4 * 5).div_ceil(u64::from(rows) * 4) + 3;
     let clamp = |segments: u64| u32::try_from(segments).unwrap_or(u32::MAX);
     Needs { data_segments: clamp(data), map_segments: clamp(map) }
 }
