@@ -34,6 +34,7 @@ pub(crate) struct Drive {
     pub(crate) number: DriveNo,
     pub(crate) id: DriveId,
     pub(crate) geometry: Geometry,
+    rotates: bool,
     disk: Rc<dyn Disk>,
     world: World,
     /// Why nothing more is issued; set once.
@@ -106,6 +107,7 @@ impl Drive {
             number,
             id,
             geometry,
+            rotates: disk.describe().rotates,
             disk,
             world,
             lost: RefCell::default(),
@@ -139,6 +141,11 @@ impl Drive {
             }
         });
         self.world.spawn.spawn(name, watch);
+    }
+
+    /// Whether a request that does not begin where the last one ended costs a seek.
+    pub(crate) fn rotates(&self) -> bool {
+        self.rotates
     }
 
     /// What the drive is.

@@ -18,7 +18,7 @@ use crate::space::Space;
 /// How many reports of damage are kept; older ones go.
 const DAMAGE_REPORTS_MAX: usize = 10_000;
 /// Map pages that may be in memory, over all LUNs: 256 MiB.
-pub(crate) const MAP_PAGES_MAX: usize = 65_536;
+const MAP_PAGES_MAX: usize = 65_536;
 
 /// The shared part of an open array.
 pub(crate) struct Engine {
@@ -33,6 +33,8 @@ pub(crate) struct Engine {
     pub(crate) releasing: Cell<usize>,
     /// Map pages in memory.
     pub(crate) map_pages: Cell<usize>,
+    /// So many may be.
+    pub(crate) map_pages_max: Cell<usize>,
     damage: RefCell<VecDeque<Damage>>,
     damage_count: Cell<u64>,
     damage_log: DamageLog,
@@ -146,6 +148,7 @@ impl Engine {
             space_changed: Signal::default(),
             releasing: Cell::new(0),
             map_pages: Cell::new(0),
+            map_pages_max: Cell::new(MAP_PAGES_MAX),
             damage: RefCell::default(),
             damage_count: Cell::new(0),
             damage_log: DamageLog::default(),

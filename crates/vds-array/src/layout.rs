@@ -126,10 +126,27 @@ pub(crate) fn needs(blocks: u64, rows: u32, data_columns: u8, doubled: bool) -> 
     let data = (blocks * 5).div_ceil(dense * 4);
     let data = data + cleaning_round(data, u64::from(rows) * u64::from(data_columns)) + 3;
     let pages = map_pages(blocks);
-    // In force, being written, and filled by the two checkpoints before: those are sealed by the next and freed by the one after.
-    let map = (pages * 4 * 5).div_ceil(u64::from(rows) * 4) + 3;
+    let map = map_share(pages, rows);
     let clamp = |segments: u64| u32::try_from(segments).unwrap_or(u32::MAX);
     Needs { data_segments: clamp(data), map_segments: clamp(map) }
+}
+
+/// Segments of a LUN's share that are the map's, for each of its copies: see decision 0005.
+fn map_share(pages: u64, rows: u32) -> u64 {
+    (pages * 4 * 5).div_ceil(u64::from(rows) * 4) + 3
+}
+
+/// Segments that hold a whole map when filled one after the other.
+fn map_whole(pages: u64, rows: u32) -> u64 {
+    pages.div_ceil(u64::from(rows))
+}
+
+/// Full map segments that a checkpoint may leave pages in, of a map over `blocks` with `live` pages now: those beyond are
+/// emptied by it. Two thirds full on average is enough, as long as the share holds what comes next: see decision 0005.
+pub(crate) fn map_segments_kept(blocks: u64, live: u64, rows: u32) -> u64 {
+    let loose = (live * 3 / 2).div_ceil(u64::from(rows)) + 2;
+    let pages = map_pages(blocks);
+    loose.min(map_share(pages, rows) - 2 * map_whole(pages, rows) - 1)
 }
 
 #[cfg(test)]
@@ -142,6 +159,27 @@ mod tests {
             [(1, 1, 1), (252, 1, 1), (253, 3, 2), (252 * 252, 253, 2), (252 * 252 + 1, 256, 3)]
         {
             assert_eq!((map_pages(blocks), map_levels(blocks)), (pages, levels), "{blocks} blocks");
+        }
+    }
+
+    /// The argument of decision 0005, number by number: what one checkpoint keeps, what it and the next write, and the
+    /// segment that is half full, at any size.
+    #[test]
+    fn the_share_of_the_map_holds_two_checkpoints_beside_what_is_kept() {
+        // Slabs of 1 to 64 MiB.
+        for rows in (8..=14).map(|shift| (1 << shift) - 1) {
+            for leaves in (1..4000).chain((4000..4_000_000).step_by(997)) {
+                let blocks = leaves * MAP_FANOUT as u64;
+                let pages = map_pages(blocks);
+                let (share, whole) = (map_share(pages, rows), map_whole(pages, rows));
+                for live in [1, pages / 2, pages] {
+                    let kept = map_segments_kept(blocks, live, rows);
+                    assert!(kept + 2 * whole < share, "{blocks} blocks, {rows} rows: {kept} kept");
+                    // Else every checkpoint would write pages that are well where they are.
+                    let least = live.div_ceil(u64::from(rows));
+                    assert!(kept >= least, "{blocks} blocks, {rows} rows: {kept} of {least}");
+                }
+            }
         }
     }
 

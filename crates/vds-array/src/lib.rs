@@ -32,8 +32,9 @@ mod signal;
 mod space;
 
 pub use embedded::{
-    Embedded, Export, ExportedChap, ExportedInitiator, ExportedLun, ExportedPortal, ExportedTarget,
-    LUN_PRODUCT, LUN_REVISION, LUN_VENDOR,
+    Embedded, Export, ExportedChap, ExportedInitiator, ExportedLun, ExportedPortal,
+    ExportedPortalGroup, ExportedTarget, LUN_PRODUCT, LUN_REVISION, LUN_VENDOR, lun_identification,
 };
 pub use engine::{Damage, DamagedThing};
+pub use lun::LunTraffic;
 pub use vds_format::{FORMAT_VERSION, SUPERBLOCK_MAGIC};

@@ -36,8 +36,8 @@ pub use map_page::{MAP_FANOUT, MapEntry, MapPage};
 pub use place::{DriveNo, LunNo, Place, Round, SegmentNo, Sequence, SlabNo};
 pub use record::{
     ArrayRecord, ChapInitiator, CheckpointRecord, Column, ColumnState, DriveRecord, DriveState,
-    LunRecord, PlexRecord, PlexState, PortalRecord, Record, Reservation, SegmentRecord,
-    SegmentState, Stream, TargetRecord,
+    LunRecord, MutualSecret, PlexRecord, PlexState, PortalGroupRecord, PortalRecord, Record,
+    Reservation, SegmentRecord, SegmentState, Stream, TargetRecord,
 };
 pub use snapshot::{SnapshotHeader, snapshot_payload_checksum};
 pub use superblock::{Geometry, GeometryError, SUPERBLOCK_MAGIC, Superblock};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use vds_model::{DriveId, LunId, OperationId, PlexId, PortalId, TargetId};
+use vds_model::{DriveId, LunId, OperationId, PlexId, PortalGroupId, PortalId, TargetId};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::{DriveNo, FormatError, Lineage, LunNo, Place, SegmentNo, Sequence, SlabNo};
@@ -282,7 +282,7 @@ pub struct SegmentRecord {
 pub struct ChapInitiator {
     /// The initiator's name, empty for any.
     pub initiator: String,
-    /// The CHAP user name.
+    /// The CHAP user name, empty for any.
     pub user: String,
     /// The secret.
     pub secret: Vec<u8>,
@@ -291,6 +291,21 @@ pub struct ChapInitiator {
 impl fmt::Debug for ChapInitiator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ChapInitiator {{ initiator: {:?}, user: {:?}, .. }}", self.initiator, self.user)
+    }
+}
+
+/// With which secret the target proves itself to one initiator. The name that it answers with is its own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MutualSecret {
+    /// The initiator's name.
+    pub initiator: String,
+    /// The secret.
+    pub secret: Vec<u8>,
+}
+
+impl fmt::Debug for MutualSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MutualSecret {{ initiator: {:?}, .. }}", self.initiator)
     }
 }
 
@@ -315,6 +330,8 @@ pub struct TargetRecord {
     pub mutual_user: String,
     /// Its secret.
     pub mutual_secret: Vec<u8>,
+    /// The secrets with which it proves itself to some initiators instead.
+    pub mutual_initiators: Vec<MutualSecret>,
 }
 
 impl fmt::Debug for TargetRecord {
@@ -336,6 +353,21 @@ pub struct PortalRecord {
     pub announce: String,
 }
 
+/// A portal group that was made for a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortalGroupRecord {
+    /// Its id.
+    pub id: PortalGroupId,
+    /// The number of its target.
+    pub target: u32,
+    /// Its tag, from 2 on: what has no record has tag 1.
+    pub tag: u16,
+    /// The tag of the target's next group, as far as this one knows: the highest of them counts.
+    pub next_tag: u16,
+    /// The numbers of its portals.
+    pub portals: Vec<u32>,
+}
+
 /// A change of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant is the object that it puts or deletes")]
@@ -355,6 +387,8 @@ pub enum Record {
     PortalDeleted(u32),
     Operation { id: OperationId, record: Vec<u8> },
     OperationDeleted(OperationId),
+    PortalGroup(PortalGroupRecord),
+    PortalGroupDeleted(PortalGroupId),
 }
 
 impl Record {

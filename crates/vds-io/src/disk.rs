@@ -30,6 +30,8 @@ pub struct DiskDescription {
     pub model: String,
     /// Device or file.
     pub kind: DiskKind,
+    /// It turns: a request that does not begin where the last one ended costs a seek. False where that is not known.
+    pub rotates: bool,
 }
 
 /// What kind of wrong a drive reports. The engine decides by this and by nothing else.

@@ -1,6 +1,6 @@
 //! Object ids: one newtype per kind of object, each 16 bytes of UUID.
 //!
-//! Ids are made by callers from 16 random bytes (this crate knows no randomness), and they are
+//! Ids are made by callers from 16 random bytes (this crate knows no randomness) or follow from others, and they are
 //! durable: unlike classic VDS ids they survive a restart of the service. The bytes are in the
 //! order in which the text shows them: RFC 9562 order, not the mixed one of a COM `GUID` in memory.
 
@@ -150,6 +150,30 @@ ids! {
     OperationId;
 }
 
+impl PoolId {
+    /// The primordial pool of a subsystem whose provider shows no pool: it follows from the subsystem, and is the same
+    /// for ever.
+    pub fn primordial_of(subsystem: SubsystemId) -> Self {
+        Self(derived_id(subsystem.0, "primordial pool"))
+    }
+}
+
+/// An id that follows from another one: the same every time, different for every `what`.
+pub fn derived_id(base: [u8; ID_BYTES], what: &str) -> [u8; ID_BYTES] {
+    let mut id = fnv1a_128(base.iter().chain(what.as_bytes())).to_be_bytes();
+    // RFC 9562: version 8, made by a rule of one's own.
+    id[6] = (id[6] & 0x0f) | 0x80;
+    id[8] = (id[8] & 0x3f) | 0x80;
+    id
+}
+
+/// FNV-1a with 128 bits: the same everywhere and for ever, and no secret is safe in it.
+pub fn fnv1a_128<'a>(bytes: impl Iterator<Item = &'a u8>) -> u128 {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013B;
+    bytes.fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -173,6 +197,17 @@ mod tests {
         check("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4aé", Err(IdError::Character { position: 34 }));
         assert!(LunId::nil().is_nil());
         assert_eq!(format!("{:?}", LunId::nil()), format!("LunId({})", LunId::nil()));
+    }
+
+    #[test]
+    fn derived_ids_differ_and_stay() {
+        let ids = ["controller", "port"].map(|what| derived_id([7; 16], what));
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!(ids[0], derived_id([7; 16], "controller"));
+        assert_ne!(ids[0], derived_id([8; 16], "controller"));
+        // Programs keep it: no later version may come to another one.
+        let pool = PoolId::primordial_of(SubsystemId::from_bytes([7; 16]));
+        assert_eq!(pool.to_string(), "5995bc5c-6d90-8509-85fe-512b1791f1c0");
     }
 
     proptest! {

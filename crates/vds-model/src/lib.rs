@@ -26,6 +26,7 @@
 mod async_output;
 mod enumeration;
 mod flags;
+pub mod hex;
 mod hints;
 mod identification;
 mod ids;
@@ -56,7 +57,7 @@ pub use identification::{
 };
 pub use ids::{
     ControllerId, DriveId, ID_BYTES, ID_TEXT_BYTES, IdError, LunId, OperationId, PlexId, PoolId,
-    PortId, PortalGroupId, PortalId, ProviderId, SubsystemId, TargetId,
+    PortId, PortalGroupId, PortalId, ProviderId, SubsystemId, TargetId, derived_id, fnv1a_128,
 };
 pub use iscsi::{
     ADDRESS_TEXT_UNITS_MAX, Address, AddressType, AuthType, CHAP_SECRET_BYTES_MAX,

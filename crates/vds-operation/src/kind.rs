@@ -113,6 +113,8 @@ kinds! {
     SetHints = 43 "set_hints" SetHints BeforeCommit false false DoneOrNot;
     /// Change the caching policy of a LUN.
     SetCaching = 44 "set_caching" SetCaching BeforeCommit false false DoneOrNot;
+    /// Put a LUN behind another target, or behind none.
+    SetLunTarget = 45 "set_lun_target" SetLunTarget BeforeCommit false false DoneOrNot;
     /// Make an iSCSI target.
     CreateTarget = 50 "create_target" CreateTarget BeforeCommit false false DoneOrNot;
     /// Delete an iSCSI target.
@@ -127,6 +129,10 @@ kinds! {
     CreatePortalGroup = 55 "create_portal_group" CreatePortalGroup BeforeCommit false false DoneOrNot;
     /// Delete a portal group.
     DeletePortalGroup = 56 "delete_portal_group" DeletePortalGroup BeforeCommit false false DoneOrNot;
+    /// Put a portal into a portal group.
+    AddToPortalGroup = 57 "add_to_portal_group" AddToPortalGroup BeforeCommit false false DoneOrNot;
+    /// Take a portal out of a portal group.
+    RemoveFromPortalGroup = 58 "remove_from_portal_group" RemoveFromPortalGroup BeforeCommit false false DoneOrNot;
     /// Make an array on drives.
     MakeArray = 60 "make_array" MakeArray BeforeCommit false false RolledBackOrFinished;
     /// Open an array, perhaps without drives that are missing.
@@ -247,8 +253,10 @@ mod tests {
              7 recover_lun, 8 change_layout, 9 create_snapshot, 10 create_clone, 20 drain_drive, \
              21 replace_drive, 22 add_drive, 23 remove_drive, 24 fail_drive, 25 set_drive_spare, \
              30 scrub, 40 set_mask, 41 set_name, 42 set_status, 43 set_hints, 44 set_caching, \
-             50 create_target, 51 delete_target, 52 set_target_chap, 53 add_portal, \
-             54 remove_portal, 55 create_portal_group, 56 delete_portal_group, 60 make_array, \
+             45 set_lun_target, 50 create_target, 51 delete_target, 52 set_target_chap, \
+             53 add_portal, 54 remove_portal, 55 create_portal_group, \
+             56 delete_portal_group, 57 add_to_portal_group, 58 remove_from_portal_group, \
+             60 make_array, \
              61 open_array, 62 refresh, 63 reenumerate, 100 rebuild, 101 repair_block, \
              102 cleaning, 103 log_recovery, 104 free_space, 105 rebalance, 106 rebuild_map, \
              200 provider_work"

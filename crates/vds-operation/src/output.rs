@@ -43,6 +43,8 @@ output_types! {
     CreateTarget = 62;
     CreatePortalGroup = 63;
     DeleteTarget = 64;
+    AddToPortalGroup = 65;
+    RemoveFromPortalGroup = 66;
     DeletePortalGroup = 67;
     DeleteLun = OURS + 2;
     ChangeLayout = OURS + 8;
@@ -60,6 +62,7 @@ output_types! {
     SetStatus = OURS + 42;
     SetHints = OURS + 43;
     SetCaching = OURS + 44;
+    SetLunTarget = OURS + 45;
     AddPortal = OURS + 53;
     RemovePortal = OURS + 54;
     SetTargetChap = OURS + 52;

@@ -27,7 +27,8 @@
 //! | output | u32 type; 16 bytes id, or three u64 of a scrub report, or nothing, as the type says |
 //! | error | u32 result, message bytes, hint option bytes |
 
-use vds_model::{HResult, OperationId};
+use sha2::{Digest as _, Sha256};
+use vds_model::{HResult, OperationId, fnv1a_128};
 
 use crate::{
     ByteReader, ByteWriter, CancelSupport, CodecError, ObjectRef, OperationError, OperationKind,
@@ -159,22 +160,20 @@ impl IdempotencyKey {
 
 /// Kind and arguments of an operation in 16 bytes: equal for a repeated start, different for any other.
 ///
-/// Not a defence against somebody who searches for collisions: he could only collide with himself.
+/// Not a defence against somebody who searches for collisions: he could only collide with himself. It outlives the
+/// arguments, so that it must not tell secrets among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
     /// The fingerprint of a kind with its encoded arguments.
     pub fn new(kind: OperationKind, arguments: &[u8]) -> Self {
-        // FNV-1a with 128 bits.
-        const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013B;
-        let kind = kind.number().to_le_bytes();
-        let hash = kind
-            .iter()
-            .chain(arguments)
-            .fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME));
-        Self(hash.to_be_bytes())
+        let number = kind.number().to_le_bytes();
+        if kind.has_secret_arguments() {
+            let digest = Sha256::new().chain_update(number).chain_update(arguments).finalize();
+            return Self(std::array::from_fn(|index| digest[index]));
+        }
+        Self(fnv1a_128(number.iter().chain(arguments)).to_be_bytes())
     }
 
     /// Its bytes.

@@ -1,9 +1,10 @@
-//! A drive of the real machine behind [`Disk`], by ring or by threads.
+//! A drive of the real machine behind [`Disk`], by ring, by threads or on the spot.
 
 use std::cell::Cell;
-use std::future::ready;
+use std::future::{poll_fn, ready};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use vds_io::{Buffer, Disk, DiskDescription, DiskError, LocalFuture};
 
@@ -24,6 +25,15 @@ pub(crate) struct UringDisk {
 
 /// An opened drive whose requests block threads of its own.
 pub(crate) struct ThreadDisk {
+    file: Arc<DriveFile>,
+    pool: Pool,
+}
+
+/// An opened drive file that lies in memory. A request is carried out by the thread that makes it: handing it to
+/// another costs more than the copy.
+///
+/// Discards and [`Disk::check_present`] run on a thread of the drive's own, as with the others.
+pub(crate) struct MemoryDisk {
     file: Arc<DriveFile>,
     pool: Pool,
 }
@@ -155,6 +165,67 @@ impl Disk for ThreadDisk {
     fn check_present(&self) -> LocalFuture<Result<(), DiskError>> {
         check_present(&self.file, &self.pool)
     }
+}
+
+impl MemoryDisk {
+    pub(crate) fn new(file: DriveFile) -> Self {
+        Self { file: Arc::new(file), pool: Pool::new() }
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn describe(&self) -> DiskDescription {
+        self.file.description().clone()
+    }
+
+    fn read(
+        &self,
+        offset: u64,
+        mut buffer: Buffer,
+    ) -> LocalFuture<(Buffer, Result<(), DiskError>)> {
+        let mut result = self.file.admit(Action::Read, offset, buffer.len() as u64);
+        if result.is_ok() {
+            result = self.file.read(offset, buffer.bytes_mut());
+        }
+        next_turn((buffer, result))
+    }
+
+    fn write(&self, offset: u64, data: Arc<Buffer>) -> LocalFuture<Result<(), DiskError>> {
+        let admitted = self.file.admit(Action::Write, offset, data.len() as u64);
+        let result = match admitted {
+            Ok(()) if !data.is_empty() => self.file.write(offset, data.bytes()),
+            other => other,
+        };
+        next_turn(result)
+    }
+
+    fn flush(&self) -> LocalFuture<Result<(), DiskError>> {
+        let admitted = self.file.admit(Action::Flush, 0, 0);
+        next_turn(admitted.and_then(|()| self.file.flush()))
+    }
+
+    fn discard(&self, offset: u64, len: u64) -> LocalFuture<Result<(), DiskError>> {
+        discard(&self.file, &self.pool, offset, len)
+    }
+
+    fn check_present(&self) -> LocalFuture<Result<(), DiskError>> {
+        check_present(&self.file, &self.pool)
+    }
+}
+
+/// `value`, after every other task that can run has run: long work on a drive that always answers at once would keep
+/// its thread for itself otherwise.
+fn next_turn<T: 'static>(value: T) -> LocalFuture<T> {
+    let mut value = Some(value);
+    let mut waited = false;
+    Box::pin(poll_fn(move |context| {
+        if waited {
+            return Poll::Ready(value.take().expect("polled after it was ready"));
+        }
+        waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }))
 }
 
 fn discard(

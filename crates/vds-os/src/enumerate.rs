@@ -61,6 +61,7 @@ fn look(kernel: &Kernel, device: ListedDevice, own: &[Magic]) -> FoundDrive {
         serial: facts.serial,
         model: facts.model,
         kind: DiskKind::BlockDevice,
+        rotates: facts.rotates,
     };
     FoundDrive { description, partition_of: device.partition_of, obstacles }
 }

@@ -108,6 +108,7 @@ pub(crate) struct DeviceFacts {
     pub(crate) serial: String,
     pub(crate) model: String,
     pub(crate) read_only: bool,
+    pub(crate) rotates: bool,
 }
 
 impl Default for Kernel {
@@ -170,6 +171,7 @@ impl Kernel {
             serial: self.serial(&disk),
             model: model(&disk),
             read_only: number(&directory.join("ro")).is_some_and(|ro| ro != 0),
+            rotates: number(&disk.join("queue/rotational")).is_some_and(|turns| turns != 0),
         }
     }
 

@@ -22,8 +22,18 @@ const HOLD_PAUSE: Duration = Duration::from_millis(20);
 /// An opened drive, before it is known how to drive it.
 pub(crate) struct Attached {
     pub(crate) file: DriveFile,
-    /// Whether requests that would block are refused instead of blocking, as a ring needs it.
-    pub(crate) nowait: bool,
+    pub(crate) manner: Manner,
+}
+
+/// What a request on a drive does to the thread that makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It is done when the call returns: the file lies in memory.
+    Memory,
+    /// Where it would block, the driver can refuse it instead, as a ring needs it.
+    Nowait,
+    /// It blocks.
+    Blocks,
 }
 
 /// Opens `path`. Blocking.
@@ -56,14 +66,14 @@ pub(crate) fn attach(
         _ => {}
     }
     go_direct(&fd);
-    let nowait = takes_nowait(&fd, description.size_bytes);
+    let manner = manner(&fd, description.size_bytes);
     // A file whose space was set aside beforehand keeps it: a promise of thick space must not depend on what else
     // grows on that file system. A sparse file never had that and gives back what it can.
     let allocated = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
     let keeps_space = kind == DiskKind::File && allocated >= description.size_bytes;
     let kernel = kernel.clone();
     let opened = Opened { fd, description, identity, read_only, keeps_space, kernel };
-    Ok(Attached { file: DriveFile::new(opened), nowait })
+    Ok(Attached { file: DriveFile::new(opened), manner })
 }
 
 fn open_error(path: &str, number: Errno) -> DiskError {
@@ -158,6 +168,8 @@ fn describe(
     let mut facts = DeviceFacts { sector_bytes: 512, ..DeviceFacts::default() };
     if kind == DiskKind::BlockDevice {
         facts = kernel.device_facts(stat.st_rdev);
+    } else {
+        facts.rotates = kernel.device_facts(stat.st_dev).rotates;
     }
     // The end of a device, where `stat` knows nothing of its size.
     let end = rustix::fs::seek(fd, SeekFrom::End(0)).map_err(|number| open_error(path, number))?;
@@ -179,6 +191,7 @@ fn describe(
         serial: facts.serial,
         model: facts.model,
         kind,
+        rotates: facts.rotates,
     })
 }
 
@@ -265,6 +278,26 @@ fn go_direct(fd: &OwnedFd) {
     if let Err(number) = rustix::fs::fcntl_setfl(fd, plain) {
         tracing::warn!(error = %errno::text(number), "cannot set the flags of a drive");
     }
+}
+
+fn manner(fd: &OwnedFd, size_bytes: u64) -> Manner {
+    if lies_in_memory(fd) {
+        Manner::Memory
+    } else if takes_nowait(fd, size_bytes) {
+        Manner::Nowait
+    } else {
+        Manner::Blocks
+    }
+}
+
+/// Whether the file system is one that keeps its files in memory, tmpfs or ramfs: there is no device to wait for.
+/// What the system has swapped out must be waited for all the same, here as in any other memory of the program.
+fn lies_in_memory(fd: &OwnedFd) -> bool {
+    // `f_type` of statfs(2).
+    const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+    let Ok(found) = rustix::fs::fstatfs(fd) else { return false };
+    // The kernel's magic numbers have 32 bits, which the field's type may sign-extend.
+    IN_MEMORY.iter().any(|magic| u64::try_from(found.f_type & 0xffff_ffff) == Ok(*magic))
 }
 
 /// Whether the driver can say "this would block". If not, the ring hands each request to a kernel thread, which costs

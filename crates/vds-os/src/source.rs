@@ -6,18 +6,21 @@ use std::sync::Arc;
 
 use vds_io::{Disk, DiskError, DiskErrorKind, DiskSource, LocalFuture, OpenMode};
 
-use crate::disk::{ThreadDisk, UringDisk};
+use crate::disk::{MemoryDisk, ThreadDisk, UringDisk};
 use crate::kernel::{Kernel, Obstacle};
-use crate::open::{Attached, attach};
+use crate::open::{Attached, Manner, attach};
 use crate::ring::Ring;
 use crate::signature::Magic;
 
 /// How requests reach the drives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Route {
-    /// Through the ring, for each drive that is as fast that way; through threads otherwise.
+    /// By the engine's own thread for files in memory, through the ring for each drive that is as fast that way, through
+    /// threads otherwise.
     #[default]
     Best,
+    /// By the engine's own thread, whatever the drive: it waits for each request.
+    Inline,
     /// Through the ring, whatever the drive.
     Ring,
     /// Through threads.
@@ -56,7 +59,7 @@ impl OsDiskSource {
     /// Outside such a runtime.
     pub fn new(options: SourceOptions) -> Self {
         let ring = match options.route {
-            Route::Threads => None,
+            Route::Threads | Route::Inline => None,
             Route::Best | Route::Ring => start_ring(),
         };
         Self {
@@ -98,9 +101,12 @@ impl DiskSource for OsDiskSource {
                 let text = format!("{name}: not opened: the program is ending");
                 return Err(DiskError::new(DiskErrorKind::Busy, text));
             };
-            let Attached { file, nowait } = attached?;
-            let disk: Rc<dyn Disk> = match ring {
-                Some(ring) if nowait || wanted == Route::Ring => {
+            let Attached { file, manner } = attached?;
+            let disk: Rc<dyn Disk> = match (wanted, manner, ring) {
+                (Route::Inline, _, _) | (Route::Best, Manner::Memory, _) => {
+                    Rc::new(MemoryDisk::new(file))
+                }
+                (Route::Ring, _, Some(ring)) | (Route::Best, Manner::Nowait, Some(ring)) => {
                     Rc::new(UringDisk::new(file, ring))
                 }
                 _ => Rc::new(ThreadDisk::new(file)),

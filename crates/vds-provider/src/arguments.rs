@@ -7,19 +7,28 @@
 use std::net::SocketAddr;
 
 use vds_model::{
-    CHAP_SECRET_BYTES_MAX, ChapSecret, DriveId, Hints, HintsForm, LunId, LunStatus, LunType,
-    PlexId, PortalId, RawHints, SubsystemId, TargetId, UNMASKING_TEXT_BYTES_MAX, UnmaskingList,
+    CHAP_SECRET_BYTES_MAX, ChapSecret, DriveId, Hints, HintsForm, IscsiName, LunId, LunStatus,
+    LunType, PlexId, PortalGroupId, PortalId, RawHints, SubsystemId, TargetId,
+    UNMASKING_TEXT_BYTES_MAX, UnmaskingList,
 };
 use vds_operation::{ByteReader, ByteWriter, CodecError, OperationKind};
 
 use crate::request::{DRIVES_MAX, PATH_BYTES_MAX};
 use crate::{
-    Caching, Chap, ChapCredential, CreateLun, NewDrive, Provisioning, Request, SectorSize,
-    TargetChoice, Wipe,
+    Caching, Chap, ChapCredential, ChapSecretChange, ChapSide, CreateLun, NewDrive, Provisioning,
+    Request, SectorSize, TargetChoice, Wipe,
 };
 
 /// The version [`Request::encode`] writes.
 const ARGUMENTS_VERSION: u16 = 1;
+/// In a request for a plex: it takes the place of another LUN.
+const ABSORBED: u8 = 2;
+/// In a request for secrets: one of them changes.
+const ONE_SECRET: u8 = 2;
+/// Behind a new name: it is a target's.
+const OF_TARGET: u8 = 1;
+/// Behind a new name: it is a subsystem's.
+const OF_SUBSYSTEM: u8 = 2;
 
 type Result<T> = std::result::Result<T, CodecError>;
 
@@ -32,6 +41,7 @@ impl Request {
         writer.into_bytes()
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of request")]
     fn write(&self, writer: &mut ByteWriter) {
         match self {
             Self::CreateLun(create) => write_create_lun(writer, create),
@@ -44,6 +54,7 @@ impl Request {
             Self::AddPlex { lun, drives } => write_lun_and(writer, *lun, |writer| {
                 writer.option(drives.as_deref(), write_drives);
             }),
+            Self::AbsorbLun { lun, other } => write_absorb(writer, *lun, *other),
             Self::RemovePlex { plex } => writer.raw(&plex.to_bytes()),
             Self::SetLunMask { lun, unmasking_list } => {
                 write_lun_and(writer, *lun, |writer| writer.text(&unmasking_list.to_string()));
@@ -55,6 +66,19 @@ impl Request {
             Self::SetLunName { lun, name } => {
                 write_lun_and(writer, *lun, |writer| writer.text(name));
             }
+            Self::SetTargetName { target, name } => {
+                writer.raw(&target.to_bytes());
+                writer.text(name);
+                writer.u8(OF_TARGET);
+            }
+            Self::SetSubsystemName { subsystem, name } => {
+                writer.raw(&subsystem.to_bytes());
+                writer.text(name);
+                writer.u8(OF_SUBSYSTEM);
+            }
+            Self::SetLunTarget { lun, target } => write_lun_and(writer, *lun, |writer| {
+                writer.option(*target, |writer, target| writer.raw(&target.to_bytes()));
+            }),
             Self::SetLunStatus { lun, status } => {
                 write_lun_and(writer, *lun, |writer| writer.u32(status.number()));
             }
@@ -69,10 +93,16 @@ impl Request {
                 writer.text(iqn);
                 writer.text(name);
             }
-            Self::DeleteTarget { target } => writer.raw(&target.to_bytes()),
+            Self::DeleteTarget { target } | Self::CreatePortalGroup { target } => {
+                writer.raw(&target.to_bytes());
+            }
             Self::SetTargetChap { target, chap } => {
                 writer.raw(&target.to_bytes());
                 writer.option(chap.as_ref(), write_chap);
+            }
+            Self::SetTargetSecret { target, change } => {
+                writer.raw(&target.to_bytes());
+                write_secret_change(writer, change);
             }
             Self::AddPortal { subsystem, listen, announce } => {
                 writer.raw(&subsystem.to_bytes());
@@ -80,6 +110,12 @@ impl Request {
                 writer.option(*announce, |writer, address| writer.text(&address.to_string()));
             }
             Self::RemovePortal { portal } => writer.raw(&portal.to_bytes()),
+            Self::DeletePortalGroup { group } => writer.raw(&group.to_bytes()),
+            Self::AddToPortalGroup { group, portal }
+            | Self::RemoveFromPortalGroup { group, portal } => {
+                writer.raw(&group.to_bytes());
+                writer.raw(&portal.to_bytes());
+            }
             Self::CreateSubsystem { name, drives } => {
                 writer.text(name);
                 writer.list(drives, write_new_drive);
@@ -129,14 +165,13 @@ fn read(kind: OperationKind, reader: &mut ByteReader<'_>) -> Result<Request> {
             by_bytes: reader.u64("by_bytes")?,
             drives: reader.option("drives", drives)?,
         },
-        OperationKind::AddPlex => {
-            Request::AddPlex { lun: lun(reader)?, drives: reader.option("drives", drives)? }
-        }
+        OperationKind::AddPlex => read_add_plex(lun(reader)?, reader)?,
         OperationKind::RemovePlex => Request::RemovePlex { plex: plex(reader)? },
         OperationKind::RecoverLun => Request::RecoverLun { lun: lun(reader)? },
         OperationKind::SetMask => read_mask(lun(reader)?, reader)?,
-        OperationKind::SetName => {
-            Request::SetLunName { lun: lun(reader)?, name: name(reader, "name")? }
+        OperationKind::SetName => read_name(reader)?,
+        OperationKind::SetLunTarget => {
+            Request::SetLunTarget { lun: lun(reader)?, target: reader.option("target", target)? }
         }
         OperationKind::SetStatus => Request::SetLunStatus {
             lun: lun(reader)?,
@@ -154,16 +189,21 @@ fn read(kind: OperationKind, reader: &mut ByteReader<'_>) -> Result<Request> {
             name: name(reader, "name")?,
         },
         OperationKind::DeleteTarget => Request::DeleteTarget { target: target(reader)? },
-        OperationKind::SetTargetChap => Request::SetTargetChap {
-            target: target(reader)?,
-            chap: reader.option("chap", read_chap)?,
-        },
+        OperationKind::SetTargetChap => read_secrets(target(reader)?, reader)?,
         OperationKind::AddPortal => Request::AddPortal {
             subsystem: subsystem(reader)?,
             listen: address(reader, "listen")?,
             announce: reader.option("announce", |reader| address(reader, "announce"))?,
         },
         OperationKind::RemovePortal => Request::RemovePortal { portal: portal(reader)? },
+        OperationKind::CreatePortalGroup => Request::CreatePortalGroup { target: target(reader)? },
+        OperationKind::DeletePortalGroup => Request::DeletePortalGroup { group: group(reader)? },
+        OperationKind::AddToPortalGroup => {
+            Request::AddToPortalGroup { group: group(reader)?, portal: portal(reader)? }
+        }
+        OperationKind::RemoveFromPortalGroup => {
+            Request::RemoveFromPortalGroup { group: group(reader)?, portal: portal(reader)? }
+        }
         OperationKind::MakeArray => Request::CreateSubsystem {
             name: name(reader, "name")?,
             drives: reader.list("drives", DRIVES_MAX, read_new_drive)?,
@@ -209,6 +249,10 @@ fn portal(reader: &mut ByteReader<'_>) -> Result<PortalId> {
     reader.array("portal").map(PortalId::from_bytes)
 }
 
+fn group(reader: &mut ByteReader<'_>) -> Result<PortalGroupId> {
+    reader.array("group").map(PortalGroupId::from_bytes)
+}
+
 fn subsystem(reader: &mut ByteReader<'_>) -> Result<SubsystemId> {
     reader.array("subsystem").map(SubsystemId::from_bytes)
 }
@@ -243,6 +287,40 @@ fn read_mask(lun: LunId, reader: &mut ByteReader<'_>) -> Result<Request> {
         return Ok(Request::SetLunMask { lun, unmasking_list: first });
     }
     Ok(Request::ChangeLunMask { lun, add: first, remove: mask(reader)? })
+}
+
+/// What stands behind the name says whose it is; nothing for a LUN's.
+fn read_name(reader: &mut ByteReader<'_>) -> Result<Request> {
+    let id = reader.array("id")?;
+    let name = name(reader, "name")?;
+    if reader.is_empty() {
+        return Ok(Request::SetLunName { lun: LunId::from_bytes(id), name });
+    }
+    match reader.u8("named")? {
+        OF_TARGET => Ok(Request::SetTargetName { target: TargetId::from_bytes(id), name }),
+        OF_SUBSYSTEM => {
+            Ok(Request::SetSubsystemName { subsystem: SubsystemId::from_bytes(id), name })
+        }
+        other => Err(unknown("named", other)),
+    }
+}
+
+/// A mark where [`Request::AddPlex`] says whether drives follow.
+fn write_absorb(writer: &mut ByteWriter, lun: LunId, other: LunId) {
+    write_lun_and(writer, lun, |writer| {
+        writer.u8(ABSORBED);
+        writer.raw(&other.to_bytes());
+    });
+}
+
+/// Drives, if any, or a LUN to be absorbed.
+fn read_add_plex(to: LunId, reader: &mut ByteReader<'_>) -> Result<Request> {
+    match reader.u8("drives")? {
+        0 => Ok(Request::AddPlex { lun: to, drives: None }),
+        1 => Ok(Request::AddPlex { lun: to, drives: Some(drives(reader)?) }),
+        ABSORBED => Ok(Request::AbsorbLun { lun: to, other: lun(reader)? }),
+        other => Err(unknown("drives", other)),
+    }
 }
 
 fn write_drives(writer: &mut ByteWriter, drives: &[DriveId]) {
@@ -338,6 +416,43 @@ fn write_chap(writer: &mut ByteWriter, chap: &Chap) {
     writer.option(chap.target.as_ref(), write_credential);
 }
 
+/// A mark where [`Request::SetTargetChap`] says whether secrets follow, then the one that changes.
+fn write_secret_change(writer: &mut ByteWriter, change: &ChapSecretChange) {
+    writer.u8(ONE_SECRET);
+    writer.u8(match change.side {
+        ChapSide::Initiator => 0,
+        ChapSide::Target => 1,
+    });
+    writer.option(change.initiator.as_ref(), |writer, name| writer.text(name.as_str()));
+    writer.option(change.secret.as_ref(), |writer, secret| writer.bytes(secret.expose()));
+}
+
+/// All secrets, none, or one that changes.
+fn read_secrets(target: TargetId, reader: &mut ByteReader<'_>) -> Result<Request> {
+    match reader.u8("chap")? {
+        0 => Ok(Request::SetTargetChap { target, chap: None }),
+        1 => Ok(Request::SetTargetChap { target, chap: Some(read_chap(reader)?) }),
+        ONE_SECRET => {
+            let side = match reader.u8("chap.side")? {
+                0 => ChapSide::Initiator,
+                1 => ChapSide::Target,
+                other => return Err(unknown("chap.side", other)),
+            };
+            let initiator = reader.option("chap.initiator", read_initiator)?;
+            let secret = reader.option("chap.secret", read_secret)?;
+            let change = ChapSecretChange { side, initiator, secret };
+            Ok(Request::SetTargetSecret { target, change })
+        }
+        other => Err(unknown("chap", other)),
+    }
+}
+
+fn read_initiator(reader: &mut ByteReader<'_>) -> Result<IscsiName> {
+    let text = name(reader, "chap.initiator")?;
+    IscsiName::parse(&text)
+        .map_err(|_| CodecError::Value { field: "chap.initiator", found: text.len() as u64 })
+}
+
 fn write_credential(writer: &mut ByteWriter, credential: &ChapCredential) {
     writer.text(&credential.user);
     writer.bytes(credential.secret.expose());
@@ -351,11 +466,13 @@ fn read_chap(reader: &mut ByteReader<'_>) -> Result<Chap> {
 }
 
 fn read_credential(reader: &mut ByteReader<'_>) -> Result<ChapCredential> {
-    let user = name(reader, "chap.user")?;
+    Ok(ChapCredential { user: name(reader, "chap.user")?, secret: read_secret(reader)? })
+}
+
+fn read_secret(reader: &mut ByteReader<'_>) -> Result<ChapSecret> {
     let bytes = reader.bytes("chap.secret", CHAP_SECRET_BYTES_MAX)?;
-    let secret = ChapSecret::new(bytes)
-        .map_err(|_| CodecError::Value { field: "chap.secret", found: bytes.len() as u64 })?;
-    Ok(ChapCredential { user, secret })
+    ChapSecret::new(bytes)
+        .map_err(|_| CodecError::Value { field: "chap.secret", found: bytes.len() as u64 })
 }
 
 fn write_new_drive(writer: &mut ByteWriter, drive: &NewDrive) {

@@ -29,6 +29,7 @@ use ledger::{Ledger, Looked, Watched};
 pub use ledger::{MARKS_MAX, Mark, Orphan};
 use supervise::{Begun, Supervision};
 use verify::{Fault, check_view, without};
+pub use verify::{inspect_output, inspect_view};
 
 /// An operation that was started, and the work of watching over it.
 #[must_use = "the operation moves only while `supervise` runs"]

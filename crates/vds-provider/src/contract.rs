@@ -25,13 +25,40 @@ pub fn answer<T: Send + 'static>(value: T) -> Answer<T> {
     Box::pin(std::future::ready(Ok(value)))
 }
 
-/// The provider died in mid-call; what it had begun is unknown.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the provider died: {how}")]
+/// The provider cannot answer: it died in mid-call, or whoever holds it found it hanging or out of its mind. What it had
+/// begun is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Died {
     /// How, as far as is known: an exit code, a signal, a panic's words.
     pub how: String,
+    /// The result that goes with it.
+    pub result: HResult,
 }
+
+impl Died {
+    /// It died so.
+    pub fn new(how: impl Into<String>) -> Self {
+        Self { how: how.into(), result: HResult::VDSX_E_PROVIDER_DIED }
+    }
+
+    /// It was found to be of no use, for a reason that has a result of its own.
+    pub fn because(result: HResult, how: impl Into<String>) -> Self {
+        assert!(result.is_failure(), "no answer is no success");
+        Self { how: how.into(), result }
+    }
+}
+
+impl std::fmt::Display for Died {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.result == HResult::VDSX_E_PROVIDER_DIED {
+            write!(formatter, "the provider died: {}", self.how)
+        } else {
+            formatter.write_str(&self.how)
+        }
+    }
+}
+
+impl std::error::Error for Died {}
 
 /// Who starts what, under which id.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -214,7 +214,13 @@ impl Request {
                 check_drive_choice(drives.as_ref())?;
             }
             Self::AddPlex { drives, .. } => check_drive_choice(drives.as_ref())?,
-            Self::SetLunName { name, .. } => check_name("name", name)?,
+            Self::AbsorbLun { lun, other } if lun == other => {
+                let message = "a LUN does not absorb itself";
+                return Err(Refusal::new(HResult::E_INVALIDARG, message));
+            }
+            Self::SetLunName { name, .. }
+            | Self::SetTargetName { name, .. }
+            | Self::SetSubsystemName { name, .. } => check_name("name", name)?,
             Self::SetLunStatus { status, .. } => check_status(*status)?,
             Self::CreateTarget { iqn, name, .. } => {
                 check_name("name", name)?;

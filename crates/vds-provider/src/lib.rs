@@ -25,12 +25,13 @@ mod contract;
 mod door;
 mod events;
 mod plan;
+mod pool;
 mod request;
 mod simulated;
 mod view;
 
 pub use boundary::{Deadlines, KeptByProvider, RecordStore, StoreError, Surroundings, Timer};
-pub use checked::{Checked, MARKS_MAX, Mark, Orphan, Started};
+pub use checked::{Checked, MARKS_MAX, Mark, Orphan, Started, inspect_output, inspect_view};
 pub use contract::{
     Adjustment, Answer, BoxFuture, Died, Interface, Provider, RawObject, RawOperation, RawOutput,
     RawStart, RawStatus, RawWait, StartContext, answer,
@@ -39,8 +40,8 @@ pub use door::{changed_mask, drive_list};
 pub use events::{BATCHES_MAX, EventBatch, EventLog, NextEvents};
 pub use plan::{Plan, PlannedDrive, PlannedLayout, Refusal};
 pub use request::{
-    Caching, Chap, ChapCredential, CreateLun, DRIVES_MAX, MaxSizeQuery, NewDrive, PATH_BYTES_MAX,
-    Provisioning, Request, SectorSize, TargetChoice, Wipe,
+    Caching, Chap, ChapCredential, ChapSecretChange, ChapSide, CreateLun, DRIVES_MAX, MaxSizeQuery,
+    NewDrive, PATH_BYTES_MAX, Provisioning, Request, SectorSize, TargetChoice, Wipe,
 };
 pub use simulated::{Misbehaviour, Pace, SimulatedProvider, ViewMisbehaviour};
 pub use view::{

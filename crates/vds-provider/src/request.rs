@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use vds_model::{
-    ChapSecret, DriveId, Hints, LunId, LunStatus, LunType, PlexId, PortalId, SubsystemId, TargetId,
-    UnmaskingList,
+    ChapSecret, DriveId, Hints, IscsiName, LunId, LunStatus, LunType, PlexId, PortalGroupId,
+    PortalId, SubsystemId, TargetId, UnmaskingList,
 };
 use vds_operation::{Fingerprint, ObjectRef, OperationKind};
 
@@ -163,6 +163,27 @@ pub struct Chap {
     pub target: Option<ChapCredential>,
 }
 
+/// Who proves itself with a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChapSide {
+    /// The initiator, towards the target: what VDS calls the target's secret.
+    Initiator,
+    /// The target, towards the initiator (mutual CHAP): what VDS calls the initiator's secret.
+    Target,
+}
+
+/// One secret of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChapSecretChange {
+    /// Who proves itself with it.
+    pub side: ChapSide,
+    /// The initiator that it is for, in whose logins it takes the place of the one for everybody; `None` for the one
+    /// for everybody.
+    pub initiator: Option<IscsiName>,
+    /// The secret; `None` takes it away.
+    pub secret: Option<ChapSecret>,
+}
+
 /// Whether other people's data on a drive may be destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wipe {
@@ -210,6 +231,13 @@ pub enum Request {
         lun: LunId,
         /// Where to put it.
         drives: Option<Vec<DriveId>>,
+    },
+    /// Add a copy in the place of another LUN, which ends with all its data as the copy begins.
+    AbsorbLun {
+        /// To which LUN.
+        lun: LunId,
+        /// The one that ends: at least as large, and on drives that hold no copy.
+        other: LunId,
     },
     /// Take a copy away.
     RemovePlex {
@@ -265,6 +293,13 @@ pub enum Request {
         /// The hints.
         hints: Hints,
     },
+    /// Put a LUN behind another target, or behind none. The provider chooses its number there.
+    SetLunTarget {
+        /// Which LUN.
+        lun: LunId,
+        /// The target; `None` for none: no initiator reaches the LUN.
+        target: Option<TargetId>,
+    },
     /// Make an iSCSI target.
     CreateTarget {
         /// Where.
@@ -286,6 +321,28 @@ pub enum Request {
         /// The secrets; `None` lets initiators in without.
         chap: Option<Chap>,
     },
+    /// Set or take away one secret of a target and leave its others as they are. Initiators need one as long as the
+    /// target has one that they could prove themselves with.
+    SetTargetSecret {
+        /// Of which target.
+        target: TargetId,
+        /// Which, and what it is to be.
+        change: ChapSecretChange,
+    },
+    /// Change the friendly name of a target, the alias that initiators are told.
+    SetTargetName {
+        /// Of which target.
+        target: TargetId,
+        /// The new name; may be empty.
+        name: String,
+    },
+    /// Change the friendly name of a subsystem.
+    SetSubsystemName {
+        /// Of which subsystem.
+        subsystem: SubsystemId,
+        /// The new name.
+        name: String,
+    },
     /// Listen on one more address.
     AddPortal {
         /// Where.
@@ -298,6 +355,32 @@ pub enum Request {
     /// Listen there no longer.
     RemovePortal {
         /// Where.
+        portal: PortalId,
+    },
+    /// Make a portal group for a target, with no portal in it. The first one takes the place of the group that a target
+    /// has by itself: from then on the target is reached through the portals in its groups only.
+    CreatePortalGroup {
+        /// For which target.
+        target: TargetId,
+    },
+    /// Delete a portal group that has no portals. With the last one that was made for it the target has the group of
+    /// its own again, with every portal in it.
+    DeletePortalGroup {
+        /// Which.
+        group: PortalGroupId,
+    },
+    /// Put a portal into a portal group. It may be in one group of each target.
+    AddToPortalGroup {
+        /// Into which.
+        group: PortalGroupId,
+        /// The portal.
+        portal: PortalId,
+    },
+    /// Take a portal out of a portal group.
+    RemoveFromPortalGroup {
+        /// Out of which.
+        group: PortalGroupId,
+        /// The portal.
         portal: PortalId,
     },
     /// Make an array on drives.
@@ -356,19 +439,28 @@ impl Request {
             Self::CreateLun(_) => OperationKind::CreateLun,
             Self::DeleteLun { .. } => OperationKind::DeleteLun,
             Self::ExtendLun { .. } => OperationKind::ExtendLun,
-            Self::AddPlex { .. } => OperationKind::AddPlex,
+            Self::AddPlex { .. } | Self::AbsorbLun { .. } => OperationKind::AddPlex,
             Self::RemovePlex { .. } => OperationKind::RemovePlex,
             Self::RecoverLun { .. } => OperationKind::RecoverLun,
             Self::SetLunMask { .. } | Self::ChangeLunMask { .. } => OperationKind::SetMask,
-            Self::SetLunName { .. } => OperationKind::SetName,
+            Self::SetLunName { .. }
+            | Self::SetTargetName { .. }
+            | Self::SetSubsystemName { .. } => OperationKind::SetName,
+            Self::SetLunTarget { .. } => OperationKind::SetLunTarget,
             Self::SetLunStatus { .. } => OperationKind::SetStatus,
             Self::SetLunCaching { .. } => OperationKind::SetCaching,
             Self::ApplyLunHints { .. } => OperationKind::SetHints,
             Self::CreateTarget { .. } => OperationKind::CreateTarget,
             Self::DeleteTarget { .. } => OperationKind::DeleteTarget,
-            Self::SetTargetChap { .. } => OperationKind::SetTargetChap,
+            Self::SetTargetChap { .. } | Self::SetTargetSecret { .. } => {
+                OperationKind::SetTargetChap
+            }
             Self::AddPortal { .. } => OperationKind::AddPortal,
             Self::RemovePortal { .. } => OperationKind::RemovePortal,
+            Self::CreatePortalGroup { .. } => OperationKind::CreatePortalGroup,
+            Self::DeletePortalGroup { .. } => OperationKind::DeletePortalGroup,
+            Self::AddToPortalGroup { .. } => OperationKind::AddToPortalGroup,
+            Self::RemoveFromPortalGroup { .. } => OperationKind::RemoveFromPortalGroup,
             Self::CreateSubsystem { .. } => OperationKind::MakeArray,
             Self::AddDrive { .. } => OperationKind::AddDrive,
             Self::FailDrive { .. } => OperationKind::FailDrive,
@@ -389,22 +481,30 @@ impl Request {
             | Self::AddPortal { subsystem, .. }
             | Self::AddDrive { subsystem, .. }
             | Self::OpenSubsystem { subsystem, .. }
+            | Self::SetSubsystemName { subsystem, .. }
             | Self::ScrubSubsystem { subsystem } => ObjectRef::Subsystem(*subsystem),
             Self::DeleteLun { lun }
             | Self::ExtendLun { lun, .. }
             | Self::AddPlex { lun, .. }
+            | Self::AbsorbLun { lun, .. }
             | Self::RecoverLun { lun }
             | Self::SetLunMask { lun, .. }
             | Self::ChangeLunMask { lun, .. }
             | Self::SetLunName { lun, .. }
             | Self::SetLunStatus { lun, .. }
             | Self::SetLunCaching { lun, .. }
+            | Self::SetLunTarget { lun, .. }
             | Self::ApplyLunHints { lun, .. } => ObjectRef::Lun(*lun),
             Self::RemovePlex { plex } => ObjectRef::Plex(*plex),
-            Self::DeleteTarget { target } | Self::SetTargetChap { target, .. } => {
-                ObjectRef::Target(*target)
-            }
+            Self::DeleteTarget { target }
+            | Self::CreatePortalGroup { target }
+            | Self::SetTargetChap { target, .. }
+            | Self::SetTargetSecret { target, .. }
+            | Self::SetTargetName { target, .. } => ObjectRef::Target(*target),
             Self::RemovePortal { portal } => ObjectRef::Portal(*portal),
+            Self::DeletePortalGroup { group }
+            | Self::AddToPortalGroup { group, .. }
+            | Self::RemoveFromPortalGroup { group, .. } => ObjectRef::PortalGroup(*group),
             Self::FailDrive { drive }
             | Self::SetDriveSpare { drive, .. }
             | Self::RemoveDrive { drive } => ObjectRef::Drive(*drive),

@@ -17,8 +17,8 @@ use vds_operation::{
 };
 
 use crate::{
-    Answer, EventBatch, EventLog, MaxSizeQuery, Plan, Provider, RawOperation, RawStart, Refusal,
-    Request, StartContext, View, answer,
+    Answer, EventBatch, EventLog, MaxSizeQuery, Plan, PoolView, Provider, RawOperation, RawStart,
+    Refusal, Request, StartContext, View, answer,
 };
 use array::Array;
 pub use misbehaviour::{Misbehaviour, ViewMisbehaviour};
@@ -261,6 +261,13 @@ fn announcements(request: &Request, output: Option<Output>) -> Vec<Notification>
     Notification::new(subject.0, subject.1).into_iter().collect()
 }
 
+/// Shows the pool that the array has, with something wrong about it.
+fn show_pool(view: &mut View, wrong: impl FnMut(&mut PoolView)) {
+    let mut pools = view.all_pools();
+    pools.iter_mut().take(1).for_each(wrong);
+    view.pools = pools;
+}
+
 impl Provider for SimulatedProvider {
     fn id(&self) -> ProviderId {
         self.id
@@ -281,6 +288,18 @@ impl Provider for SimulatedProvider {
             Some(ViewMisbehaviour::ExtentsBeyondDrive) => view.drives[0].properties.size = Bytes(1),
             Some(ViewMisbehaviour::NoIdentification) => {
                 view.subsystems[0].properties.identification.clear();
+            }
+            Some(ViewMisbehaviour::PoolOverdrawn) => {
+                show_pool(&mut view, |pool| pool.properties.managed = Bytes(0));
+            }
+            Some(ViewMisbehaviour::PoolBeyondDrive) => {
+                show_pool(&mut view, |pool| pool.extents.extend_from_within(..));
+            }
+            Some(ViewMisbehaviour::PoolOnNoDrive) => {
+                show_pool(&mut view, |pool| pool.extents[0].drive = DriveId::nil());
+            }
+            Some(ViewMisbehaviour::PoolOfNoSubsystem) => {
+                show_pool(&mut view, |pool| pool.subsystem = SubsystemId::nil());
             }
         }
         answer(Arc::new(view))

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use vds_model::{
-    Bytes, ControllerId, ControllerProperties, DriveExtent, DriveId, DriveProperties, Hints, LunId,
-    LunIdentification, LunProperties, OperationId, PlexExtent, PlexId, PlexProperties,
-    PoolAttributes, PoolDriveExtent, PoolId, PoolProperties, PortProperties, PortalAddress,
+    Bytes, ControllerId, ControllerProperties, DriveExtent, DriveId, DriveProperties, Hints,
+    IscsiName, LunId, LunIdentification, LunProperties, OperationId, PlexExtent, PlexId,
+    PlexProperties, PoolAttributes, PoolDriveExtent, PoolProperties, PortProperties, PortalAddress,
     PortalGroupProperties, PortalId, PortalProperties, ProviderProperties, SubsystemId,
     SubsystemProperties, TargetId, TargetProperties,
 };
@@ -83,6 +83,9 @@ pub struct LunView {
     pub subsystem: SubsystemId,
     /// VDS's properties.
     pub properties: LunProperties,
+    /// The array's own number of it, which no other LUN of the subsystem ever had; not the number that initiators
+    /// address it by. `None` where the array numbers none.
+    pub number: Option<u32>,
     /// What hosts see of it: inquiry data and identifiers.
     pub identification: LunIdentification,
     /// Its plexes, at least one.
@@ -132,6 +135,12 @@ pub struct TargetView {
     pub chap_user: String,
     /// Whether the target proves itself to initiators too.
     pub is_chap_mutual: bool,
+    /// Initiators that log in with a secret of their own.
+    pub chap_initiators: Vec<IscsiName>,
+    /// Initiators to which the target proves itself with a secret for them alone.
+    pub mutual_initiators: Vec<IscsiName>,
+    /// Whether there is a secret for all the others.
+    pub has_common_secret: bool,
     /// Its portal groups.
     pub portal_groups: Vec<PortalGroupView>,
     /// Its LUNs by number.
@@ -238,11 +247,6 @@ impl View {
     /// The portal with this id.
     pub fn portal(&self, id: PortalId) -> Option<&PortalView> {
         self.portals.iter().find(|portal| portal.properties.id == id)
-    }
-
-    /// The pool with this id.
-    pub fn pool(&self, id: PoolId) -> Option<&PoolView> {
-        self.pools.iter().find(|pool| pool.properties.id == id)
     }
 
     /// The targets a LUN is behind.

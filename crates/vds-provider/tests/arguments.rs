@@ -3,13 +3,13 @@
 
 use proptest::prelude::*;
 use vds_model::{
-    ChapSecret, DriveId, HResult, HintMask, Hints, LunId, LunStatus, LunType, SubsystemId,
-    TargetId, UnmaskingList,
+    ChapSecret, DriveId, HResult, HintMask, Hints, LunId, LunStatus, LunType, PortalGroupId,
+    PortalId, SubsystemId, TargetId, UnmaskingList,
 };
 use vds_operation::OperationKind;
 use vds_provider::{
-    Caching, Chap, ChapCredential, CreateLun, NewDrive, PATH_BYTES_MAX, Provisioning, Refusal,
-    Request, SectorSize, TargetChoice, Wipe, drive_list,
+    Caching, Chap, ChapCredential, ChapSecretChange, ChapSide, CreateLun, NewDrive, PATH_BYTES_MAX,
+    Provisioning, Refusal, Request, SectorSize, TargetChoice, Wipe, drive_list,
 };
 
 fn drive(number: u8) -> DriveId {
@@ -120,9 +120,23 @@ fn secrets_are_not_shown() {
     let request =
         Request::SetTargetChap { target: TargetId::from_bytes([1; 16]), chap: Some(chap) };
     assert!(!format!("{request:?}").contains("sesame"));
+    let change = ChapSecretChange {
+        secret: Some(credential("open sesame!").secret),
+        ..secret_change(ChapSide::Target)
+    };
+    assert!(!format!("{change:?}").contains("sesame"));
+}
+
+fn secret_change(side: ChapSide) -> ChapSecretChange {
+    ChapSecretChange {
+        side,
+        initiator: Some(vds_model::IscsiName::parse("iqn.2025-01.org.example:db").unwrap()),
+        secret: Some(credential("a secret here").secret),
+    }
 }
 
 /// One request of every kind, with its optional parts there.
+#[expect(clippy::too_many_lines, reason = "one request of each kind")]
 fn requests() -> Vec<Request> {
     let (lun, target) = (LunId::from_bytes([1; 16]), TargetId::from_bytes([2; 16]));
     let subsystem = SubsystemId::from_bytes([3; 16]);
@@ -155,6 +169,7 @@ fn requests() -> Vec<Request> {
         Request::DeleteLun { lun },
         Request::ExtendLun { lun, by_bytes: 7, drives: drives.clone() },
         Request::AddPlex { lun, drives },
+        Request::AbsorbLun { lun, other: LunId::from_bytes([9; 16]) },
         Request::RemovePlex { plex: vds_model::PlexId::from_bytes([4; 16]) },
         Request::RecoverLun { lun },
         Request::SetLunMask { lun, unmasking_list: UnmaskingList::Everybody },
@@ -171,12 +186,35 @@ fn requests() -> Vec<Request> {
         Request::CreateTarget { subsystem, iqn: String::new(), name: "t".into() },
         Request::DeleteTarget { target },
         Request::SetTargetChap { target, chap: Some(chap) },
+        Request::SetTargetSecret { target, change: secret_change(ChapSide::Initiator) },
+        Request::SetTargetSecret {
+            target,
+            change: ChapSecretChange {
+                initiator: None,
+                secret: None,
+                ..secret_change(ChapSide::Target)
+            },
+        },
+        Request::SetTargetName { target, name: "t1".into() },
+        Request::SetSubsystemName { subsystem, name: "s1".into() },
+        Request::SetLunTarget { lun, target: Some(target) },
+        Request::SetLunTarget { lun, target: None },
         Request::AddPortal {
             subsystem,
             listen: "[::1]:3260".parse().unwrap(),
             announce: Some("192.0.2.7:3260".parse().unwrap()),
         },
-        Request::RemovePortal { portal: vds_model::PortalId::from_bytes([5; 16]) },
+        Request::RemovePortal { portal: PortalId::from_bytes([5; 16]) },
+        Request::CreatePortalGroup { target },
+        Request::DeletePortalGroup { group: PortalGroupId::from_bytes([6; 16]) },
+        Request::AddToPortalGroup {
+            group: PortalGroupId::from_bytes([6; 16]),
+            portal: PortalId::from_bytes([5; 16]),
+        },
+        Request::RemoveFromPortalGroup {
+            group: PortalGroupId::from_bytes([6; 16]),
+            portal: PortalId::from_bytes([5; 16]),
+        },
         Request::CreateSubsystem { name: "main".into(), drives: vec![new_drive.clone()] },
         Request::AddDrive { subsystem, drive: new_drive },
         Request::FailDrive { drive: drive(1) },

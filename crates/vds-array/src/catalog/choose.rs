@@ -163,11 +163,8 @@ async fn find_branches(copies: &[MemberCopy]) -> Result<Vec<Branch>, OpenError> 
     let mut found: BTreeMap<(Lineage, Round, u32), Followed> = BTreeMap::new();
     for (index, copy) in copies.iter().enumerate() {
         let Some(base) = copy.base() else { continue };
-        let own = |round: Round| copy.entries.get(&round).into_iter().flatten();
-        let others = |round: Round| {
-            copies.iter().flat_map(move |other| other.entries.get(&round).into_iter().flatten())
-        };
-        let (reach, taken) = follow(base, |round| own(round).chain(others(round)));
+        let others: Vec<_> = copies.iter().map(|other| &other.entries).collect();
+        let (reach, taken) = follow(base, &copy.entries, &others);
         let key = (reach.lineage, reach.round, reach.checksum);
         let first = || Followed { reach, ways: Vec::new() };
         found.entry(key).or_insert_with(first).ways.push((index, taken));

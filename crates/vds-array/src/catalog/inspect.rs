@@ -114,8 +114,7 @@ impl MemberCopy {
 
     /// How far this drive alone goes.
     pub(super) fn reach(&self) -> Option<Reach> {
-        let own = |round: Round| self.entries.get(&round).into_iter().flatten();
-        self.base().map(|base| follow(base, own).0)
+        self.base().map(|base| follow(base, &self.entries, &[]).0)
     }
 
     /// Its newest snapshot that can be read.
@@ -147,10 +146,13 @@ impl MemberCopy {
     }
 }
 
-/// Follows rounds from a snapshot for as long as `entries` has the next one. Returns the entries taken.
-pub(super) fn follow<'a, I: Iterator<Item = &'a FoundEntry>>(
+/// Follows rounds from a drive's snapshot for as long as the next one is there: on the drive itself, or else on `others`. What the
+/// drive holds of a round goes first: one that began a new line of history there left the old one for good, and a round of
+/// the old one that others hold may never have counted. Returns the entries taken.
+pub(super) fn follow<'a>(
     base: &Base,
-    entries: impl Fn(Round) -> I,
+    own: &'a BTreeMap<Round, Vec<FoundEntry>>,
+    others: &[&'a BTreeMap<Round, Vec<FoundEntry>>],
 ) -> (Reach, Vec<FoundEntry>) {
     let SnapshotHeader { round, entry_checksum, lineage, .. } = base.header;
     let mut reach = Reach { round, checksum: entry_checksum, lineage, ancestors: Vec::new() };
@@ -163,10 +165,14 @@ pub(super) fn follow<'a, I: Iterator<Item = &'a FoundEntry>>(
         let starts = |found: &&FoundEntry| {
             found.entry.lineage != reach.lineage && found.entry.previous_checksum == 0
         };
-        let Some(found) = entries(next).find(continues).or_else(|| entries(next).find(starts))
-        else {
-            return (reach, taken);
+        let of = |entries: &'a BTreeMap<Round, Vec<FoundEntry>>| {
+            entries.get(&next).into_iter().flatten()
         };
+        let of_others = || others.iter().copied().flat_map(of);
+        let own = of(own).find(continues).or_else(|| of(own).find(starts));
+        let found =
+            own.or_else(|| of_others().find(continues)).or_else(|| of_others().find(starts));
+        let Some(found) = found else { return (reach, taken) };
         if found.entry.lineage != reach.lineage {
             reach.ancestors.push((reach.lineage, reach.round));
             reach.lineage = found.entry.lineage;
@@ -349,5 +355,62 @@ async fn read_payload(
         Ok(payload)
     } else {
         Err(FormatError::Checksum { found: header.payload_checksum, computed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: Lineage = Lineage([1; 16]);
+    const NEW: Lineage = Lineage([2; 16]);
+
+    fn entries(of: &[(u64, Lineage, u32, u32)]) -> BTreeMap<Round, Vec<FoundEntry>> {
+        let mut found: BTreeMap<Round, Vec<FoundEntry>> = BTreeMap::new();
+        for (round, lineage, previous_checksum, checksum) in of.iter().copied() {
+            let round = Round(round);
+            let entry =
+                JournalEntry { round, lineage, previous_checksum, records: 0, payload: Vec::new() };
+            let entry = FoundEntry { entry: Rc::new(entry), checksum, block: 0, blocks: 1 };
+            found.entry(round).or_default().push(entry);
+        }
+        found
+    }
+
+    /// From a snapshot of round 4 of the old line.
+    #[track_caller]
+    fn check(
+        own: &[(u64, Lineage, u32, u32)],
+        other: &[(u64, Lineage, u32, u32)],
+        expected: (u64, Lineage),
+    ) {
+        let header = SnapshotHeader {
+            round: Round(4),
+            entry_checksum: 40,
+            records: 0,
+            payload_bytes: 0,
+            lineage: OLD,
+            payload_checksum: 0,
+        };
+        let (own, other) = (entries(own), entries(other));
+        let (reach, taken) = follow(&Base { header, area: 0 }, &own, &[&own, &other]);
+        assert_eq!((reach.round.0, reach.lineage), expected);
+        assert_eq!(taken.len() as u64, reach.round.0 - 4);
+    }
+
+    #[test]
+    fn a_drive_keeps_to_the_line_of_history_that_it_went_over_to() {
+        let old_5 = (5, OLD, 40, 50);
+        let new_5 = (5, NEW, 0, 51);
+        check(&[], &[], (4, OLD));
+        check(&[old_5], &[], (5, OLD));
+        // What the drive lacks others have.
+        check(&[], &[old_5, (6, OLD, 50, 60)], (6, OLD));
+        check(&[], &[new_5], (5, NEW));
+        // What another holds of the line that the drive has left does not lead it back.
+        check(&[new_5], &[old_5, (6, OLD, 50, 60)], (5, NEW));
+        check(&[new_5, (6, NEW, 51, 61)], &[old_5], (6, NEW));
+        // A round that does not follow is none.
+        check(&[(5, OLD, 39, 50), (6, OLD, 50, 60)], &[], (4, OLD));
     }
 }

@@ -51,7 +51,7 @@ pub(crate) use inspect::{Damage, DamagedStructure, MemberCopy, inspect};
 #[cfg(test)]
 pub(crate) use open::open;
 pub(crate) use open::{OpenOptions, Opened, find};
-pub(crate) use state::CatalogState;
+pub(crate) use state::{CatalogState, DERIVED_TAG};
 #[cfg(test)]
 pub(crate) use state::{MAP_COPY, StateError};
 pub(crate) use superblock::wipe as wipe_superblocks;

@@ -5,14 +5,17 @@ use std::ops::Bound;
 
 use vds_format::{
     ArrayRecord, CheckpointRecord, Column, DriveNo, DriveRecord, DriveState, LunNo, LunRecord,
-    PortalRecord, Record, SegmentNo, SegmentRecord, SlabNo, Stream, TargetRecord,
+    PortalGroupRecord, PortalRecord, Record, SegmentNo, SegmentRecord, SlabNo, Stream,
+    TargetRecord,
 };
-use vds_model::OperationId;
+use vds_model::{OperationId, PortalGroupId};
 
 #[cfg(test)]
 mod invariants;
+mod portal_groups;
 mod size;
 
+pub(crate) use portal_groups::DERIVED_TAG;
 pub(super) use size::encoded;
 
 /// The copy number of a map segment's second copy on a LUN with one plex: no plex has it, and it is never dropped.
@@ -35,6 +38,8 @@ pub(crate) struct CatalogState {
     pub(crate) targets: BTreeMap<u32, TargetRecord>,
     /// Portals.
     pub(crate) portals: BTreeMap<u32, PortalRecord>,
+    /// Portal groups that were made for targets.
+    pub(crate) portal_groups: BTreeMap<PortalGroupId, PortalGroupRecord>,
     /// Operations, as whoever runs them wrote them.
     pub(crate) operations: BTreeMap<OperationId, Vec<u8>>,
     /// The segments of each family.
@@ -68,6 +73,28 @@ pub(crate) enum StateError {
         /// A segment on it.
         segment: SegmentNo,
     },
+    /// A record names a target that does not exist.
+    #[error("target {0} does not exist")]
+    NoTarget(u32),
+    /// A record names a portal that does not exist.
+    #[error("portal {0} does not exist")]
+    NoPortal(u32),
+    /// A portal group has a tag that is another's, or none that a group can have.
+    #[error("a portal group of target {target} cannot have tag {tag}")]
+    PortalGroupTag {
+        /// The target.
+        target: u32,
+        /// The tag.
+        tag: u16,
+    },
+    /// A portal is put into a second group of a target.
+    #[error("portal {portal} is in two groups of target {target}")]
+    PortalGroupedTwice {
+        /// The target.
+        target: u32,
+        /// The portal.
+        portal: u32,
+    },
     /// One transaction changes the membership of two drives.
     #[error("one transaction changes the membership of two drives")]
     MembersAtOnce,
@@ -90,6 +117,7 @@ impl CatalogState {
             segments: BTreeMap::new(),
             targets: BTreeMap::new(),
             portals: BTreeMap::new(),
+            portal_groups: BTreeMap::new(),
             operations: BTreeMap::new(),
             by_lun: BTreeSet::new(),
             encoded_bytes: 0,
@@ -116,6 +144,7 @@ impl CatalogState {
             .chain(self.drives.values().map(|drive| Record::Drive(drive.clone())))
             .chain(self.targets.values().map(|target| Record::Target(target.clone())))
             .chain(self.portals.values().map(|portal| Record::Portal(portal.clone())))
+            .chain(self.portal_groups.values().map(|group| Record::PortalGroup(group.clone())))
             .chain(self.luns.values().map(|lun| Record::Lun(lun.clone())))
             .chain(self.checkpoints.values().map(|checkpoint| Record::Checkpoint(*checkpoint)))
             .chain(self.segments.values().map(|segment| Record::Segment(segment.clone())))
@@ -188,13 +217,17 @@ impl CatalogState {
                 if let Some(old) = self.targets.remove(number) {
                     self.encoded_bytes -= size::target(&old);
                 }
+                self.delete_portal_groups_of(*number);
             }
             Record::Portal(portal) => self.put_portal(portal),
             Record::PortalDeleted(number) => {
                 if let Some(old) = self.portals.remove(number) {
                     self.encoded_bytes -= size::portal(&old);
                 }
+                self.take_portal_out(*number);
             }
+            Record::PortalGroup(group) => self.put_portal_group(group),
+            Record::PortalGroupDeleted(id) => self.delete_portal_group(*id),
             Record::Operation { id, record } => {
                 self.encoded_bytes += size::operation(record);
                 if let Some(old) = self.operations.insert(*id, record.clone()) {
@@ -326,6 +359,7 @@ impl CatalogState {
                 }
                 Record::Checkpoint(checkpoint) => pending.expect_lun(checkpoint.lun)?,
                 Record::Segment(segment) => pending.check_segment(segment)?,
+                Record::PortalGroup(group) => pending.check_portal_group(group)?,
                 _ => {}
             }
         }
@@ -372,8 +406,21 @@ impl CatalogState {
                 let old = once.into_iter().filter_map(|number| self.segments.get(number));
                 put(0, Some(old.map(size::segment).sum()))
             }
-            Record::TargetDeleted(number) => put(0, self.targets.get(number).map(size::target)),
-            Record::PortalDeleted(number) => put(0, self.portals.get(number).map(size::portal)),
+            Record::TargetDeleted(number) => {
+                let target = self.targets.get(number).map_or(0, size::target);
+                put(0, Some(target + self.portal_groups_bytes(*number)))
+            }
+            Record::PortalDeleted(number) => {
+                let portal = self.portals.get(number).map_or(0, size::portal);
+                put(0, Some(portal + self.portal_places_bytes(*number)))
+            }
+            Record::PortalGroup(new) => put(
+                size::portal_group(new),
+                self.portal_groups.get(&new.id).map(size::portal_group),
+            ),
+            Record::PortalGroupDeleted(id) => {
+                put(0, self.portal_groups.get(id).map(size::portal_group))
+            }
             Record::OperationDeleted(id) => {
                 put(0, self.operations.get(id).map(|old| size::operation(old)))
             }
@@ -444,6 +491,7 @@ pub(super) fn may_use_reserve(records: &[Record]) -> bool {
         | Record::Lun(_)
         | Record::Target(_)
         | Record::Portal(_)
+        | Record::PortalGroup(_)
         | Record::Operation { .. } => false,
         Record::Drive(_)
         | Record::DriveDeleted(_)
@@ -453,6 +501,7 @@ pub(super) fn may_use_reserve(records: &[Record]) -> bool {
         | Record::SegmentsDeleted(_)
         | Record::TargetDeleted(_)
         | Record::PortalDeleted(_)
+        | Record::PortalGroupDeleted(_)
         | Record::OperationDeleted(_) => true,
     })
 }

@@ -15,6 +15,7 @@ use super::capacity::Pool;
 use super::errors::not_found;
 use super::gate::Gate;
 use super::shared::{Shared, of_drive, of_lun};
+use crate::LunTraffic;
 use crate::catalog::Catalog;
 use crate::drive::Drive;
 use crate::engine::Engine;
@@ -228,6 +229,11 @@ impl Array {
         let entry = luns.values().find(|entry| entry.lun.id == id)?;
         let handle = LunHandle(Rc::clone(&entry.lun));
         Some(Rc::new(Gate::new(handle, Rc::clone(&entry.offline))))
+    }
+
+    pub(super) fn lun_traffic(&self, id: LunId) -> Option<LunTraffic> {
+        let luns = self.luns.borrow();
+        luns.values().find(|entry| entry.lun.id == id).map(|entry| entry.lun.traffic())
     }
 
     /// Whether a LUN's layout may be changed now; nobody else may while this lives.

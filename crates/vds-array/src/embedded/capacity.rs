@@ -1,6 +1,6 @@
 //! The space that a plan may count on: drives in use with what nobody was promised.
 
-use vds_format::{DriveNo, DriveState};
+use vds_format::{DriveNo, DriveState, Reservation};
 use vds_model::{DriveId, HResult};
 use vds_provider::Refusal;
 
@@ -72,6 +72,15 @@ impl Pool {
             }
         }
         pool
+    }
+
+    /// Counts what is set aside so as free: whoever has it is about to end.
+    pub(super) fn free(&mut self, reservations: &[Reservation]) {
+        for reservation in reservations {
+            if let Some(drive) = self.drives.iter_mut().find(|it| it.number == reservation.drive) {
+                drive.free += u64::from(reservation.slabs);
+            }
+        }
     }
 
     /// The drives with these ids, in this order.

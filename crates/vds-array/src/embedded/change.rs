@@ -1,41 +1,37 @@
 //! Requests that are one transaction, but for making a LUN.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
-use vds_format::{ChapInitiator, LunRecord, PortalRecord, Record, Reservation, TargetRecord};
+use vds_format::{LunRecord, Record, Reservation};
 use vds_io::LunIo as _;
 use vds_model::{
-    Bytes, Change, DriveId, HResult, Hints, LunId, LunStatus, LunType, PortalGroupId, PortalId,
-    TargetId, UnmaskingList,
+    Bytes, Change, DriveId, HResult, Hints, LunId, LunStatus, LunType, Notification, UnmaskingList,
 };
-use vds_operation::{ObjectRef, Output, OutputType};
-use vds_provider::{Caching, Chap, Plan, PlannedDrive, Refusal, changed_mask};
+use vds_operation::{Output, OutputType};
+use vds_provider::{Caching, Plan, PlannedDrive, Refusal, changed_mask};
 
 use super::array::Array;
 use super::capacity::{Candidate, Pool, Share, spread};
-use super::create::{hints_bytes, target_name};
-use super::errors::not_found;
+use super::create::hints_bytes;
 use super::layouts::{BLOCK, blocks_of, copy_slabs};
+use super::portal_groups::departures;
 use super::run::{Effect, Prepared, Work};
-use super::shared::{derived_id, of_drive, of_lun, of_portal, of_portal_group, of_target};
+use super::shared::{of_drive, of_lun, of_target};
 use crate::layout::needs;
 use crate::lun::{LunHandle, Readiness};
 
+/// The risk of every deletion.
+pub(super) const ALL_LOST: &str = "all data of the LUN is lost";
+
 /// A request of one transaction that takes no space.
-fn prepared(summary: String, effect: Effect) -> Prepared {
+pub(super) fn prepared(summary: String, effect: Effect) -> Prepared {
     let plan = Plan { summary, ..Plan::default() };
     Prepared { plan, work: Work::Transaction(Box::new(effect)) }
 }
 
-/// The portal group of a target: every target has one, with all portals.
-pub(super) fn portal_group_of(target: TargetId) -> PortalGroupId {
-    PortalGroupId::from_bytes(derived_id(target.to_bytes(), "portal group"))
-}
-
 /// Takes a changed LUN record into use.
-fn lun_change(lun: LunRecord, output_type: OutputType) -> Effect {
+pub(super) fn lun_change(lun: LunRecord, output_type: OutputType) -> Effect {
     let (id, number) = (lun.id, lun.number);
     let mut effect = Effect::new(vec![Record::Lun(lun)], Output::Done(output_type));
     effect.apply = Box::new(move |array| {
@@ -50,15 +46,28 @@ fn lun_change(lun: LunRecord, output_type: OutputType) -> Effect {
 impl Array {
     pub(super) fn prepare_delete_lun(&self, id: LunId) -> Result<Prepared, Refusal> {
         let lun = self.lun_record(id)?;
+        let (records, events) = self.deletion(&lun);
+        let number = lun.number;
+        let mut effect = Effect::new(records, Output::Done(OutputType::DeleteLun));
+        effect.apply = Box::new(move |array| array.forget_lun(number));
+        effect.events = events;
+        effect.exports = true;
+        let mut prepared = prepared(format!("delete LUN {}", lun.name), effect);
+        prepared.plan.risks.push(ALL_LOST.to_owned());
+        Ok(prepared)
+    }
+
+    /// What makes a LUN's end durable, and what tells of it. A target that was made for it goes with it.
+    pub(super) fn deletion(&self, lun: &LunRecord) -> (Vec<Record>, Vec<Notification>) {
         let mut records = vec![Record::LunDeleted(lun.number)];
-        let mut events = vec![of_lun(id, Change::Depart)];
+        let mut events = vec![of_lun(lun.id, Change::Depart)];
         let state = self.state();
         if let Some(target) = state.targets.get(&lun.target) {
             let shared =
                 state.luns.values().any(|it| it.target == lun.target && it.number != lun.number);
             if target.made_for_lun && !shared {
                 records.push(Record::TargetDeleted(target.number));
-                events.push(of_portal_group(portal_group_of(target.id), Change::Depart));
+                events.extend(departures(&state, target));
                 events.push(of_target(target.id, Change::Depart));
             } else {
                 events.push(of_target(target.id, Change::Modify));
@@ -66,17 +75,11 @@ impl Array {
         }
         drop(state);
         events.extend(self.drive_events(lun.reservations.iter().map(|it| it.drive)));
-        let number = lun.number;
-        let mut effect = Effect::new(records, Output::Done(OutputType::DeleteLun));
-        effect.apply = Box::new(move |array| array.forget_lun(number));
-        effect.events = events;
-        effect.exports = true;
-        let mut prepared = prepared(format!("delete LUN {}", lun.name), effect);
-        prepared.plan.risks.push("all data of the LUN is lost".to_owned());
-        Ok(prepared)
+        (records, events)
     }
 
-    fn forget_lun(&self, number: vds_format::LunNo) {
+    /// Lets the runtime of a LUN go whose end is staged.
+    pub(super) fn forget_lun(&self, number: vds_format::LunNo) {
         let entry = self.luns.borrow_mut().remove(&number);
         if let Some(entry) = entry {
             entry.lun.depart();
@@ -222,133 +225,6 @@ impl Array {
         let summary = format!("keep the hints with LUN {}; its layout stays", lun.name);
         let lun = LunRecord { hints: hints_bytes(hints), ..lun };
         Ok(prepared(summary, lun_change(lun, OutputType::SetHints)))
-    }
-
-    pub(super) fn prepare_create_target(&self, iqn: &str, name: &str) -> Result<Prepared, Refusal> {
-        let iscsi_name = target_name(&self.state(), self.id, iqn, name, "target")?;
-        let id = TargetId::from_bytes(self.shared.id_bytes());
-        let summary = format!("make target {iscsi_name}");
-        let record = TargetRecord {
-            number: self.state().array.next_target,
-            id,
-            friendly_name: name.to_owned(),
-            iscsi_name,
-            chap: false,
-            made_for_lun: false,
-            initiators: Vec::new(),
-            mutual_user: String::new(),
-            mutual_secret: Vec::new(),
-        };
-        let mut effect = Effect::new(vec![Record::Target(record)], Output::CreateTarget(id));
-        effect.events = vec![
-            of_target(id, Change::Arrive),
-            of_portal_group(portal_group_of(id), Change::Arrive),
-        ];
-        effect.exports = true;
-        Ok(prepared(summary, effect))
-    }
-
-    fn target_record(&self, id: TargetId) -> Result<TargetRecord, Refusal> {
-        let state = self.state();
-        let found = state.targets.values().find(|target| target.id == id);
-        found.cloned().ok_or_else(|| not_found(ObjectRef::Target(id)))
-    }
-
-    pub(super) fn prepare_delete_target(&self, id: TargetId) -> Result<Prepared, Refusal> {
-        let target = self.target_record(id)?;
-        let state = self.state();
-        let behind = state.luns.values().filter(|lun| lun.target == target.number);
-        let behind: Vec<&str> = behind.map(|lun| lun.name.as_str()).collect();
-        if !behind.is_empty() {
-            let message =
-                format!("LUNs are behind target {}: {}", target.iscsi_name, behind.join(", "));
-            return Err(Refusal::new(HResult::VDS_E_INVALID_STATE, message)
-                .with_hint("Delete those LUNs first."));
-        }
-        drop(state);
-        let records = vec![Record::TargetDeleted(target.number)];
-        let mut effect = Effect::new(records, Output::Done(OutputType::DeleteTarget));
-        effect.events = vec![
-            of_portal_group(portal_group_of(id), Change::Depart),
-            of_target(id, Change::Depart),
-        ];
-        effect.exports = true;
-        Ok(prepared(format!("delete target {}", target.iscsi_name), effect))
-    }
-
-    pub(super) fn prepare_chap(
-        &self,
-        id: TargetId,
-        chap: Option<&Chap>,
-    ) -> Result<Prepared, Refusal> {
-        let mut target = self.target_record(id)?;
-        let summary = match chap {
-            Some(_) => format!("ask initiators of {} for a secret", target.iscsi_name),
-            None => format!("let initiators of {} in without a secret", target.iscsi_name),
-        };
-        target.chap = chap.is_some();
-        target.initiators.clear();
-        target.mutual_user.clear();
-        target.mutual_secret.clear();
-        if let Some(chap) = chap {
-            target.initiators.push(ChapInitiator {
-                initiator: String::new(),
-                user: chap.initiator.user.clone(),
-                secret: chap.initiator.secret.expose().to_vec(),
-            });
-            if let Some(own) = &chap.target {
-                target.mutual_user.clone_from(&own.user);
-                target.mutual_secret = own.secret.expose().to_vec();
-            }
-        }
-        let output = Output::Done(OutputType::SetTargetChap);
-        let mut effect = Effect::new(vec![Record::Target(target)], output);
-        effect.events = vec![of_target(id, Change::Modify)];
-        effect.exports = true;
-        let mut prepared = prepared(summary, effect);
-        if chap.is_some() {
-            prepared.plan.risks.push("secrets lie readable on the array's drives".to_owned());
-        }
-        Ok(prepared)
-    }
-
-    pub(super) fn prepare_add_portal(
-        &self,
-        listen: SocketAddr,
-        announce: Option<SocketAddr>,
-    ) -> Result<Prepared, Refusal> {
-        let state = self.state();
-        let listen_text = listen.to_string();
-        if listen.port() != 0 && state.portals.values().any(|it| it.listen == listen_text) {
-            let message = format!("there is a portal at {listen} already");
-            return Err(Refusal::new(HResult::VDS_E_OBJECT_EXISTS, message));
-        }
-        let id = PortalId::from_bytes(self.shared.id_bytes());
-        let record = PortalRecord {
-            number: state.array.next_portal,
-            id,
-            listen: listen_text,
-            announce: announce.map(|it| it.to_string()).unwrap_or_default(),
-        };
-        let groups = state.targets.values().map(|it| portal_group_of(it.id));
-        let mut effect = Effect::new(vec![Record::Portal(record)], Output::AddPortal(id));
-        effect.events = vec![of_portal(id, Change::Arrive)];
-        effect.events.extend(groups.map(|group| of_portal_group(group, Change::Modify)));
-        effect.exports = true;
-        Ok(prepared(format!("listen on {listen}"), effect))
-    }
-
-    pub(super) fn prepare_remove_portal(&self, id: PortalId) -> Result<Prepared, Refusal> {
-        let state = self.state();
-        let portal = state.portals.values().find(|portal| portal.id == id);
-        let portal = portal.ok_or_else(|| not_found(ObjectRef::Portal(id)))?;
-        let records = vec![Record::PortalDeleted(portal.number)];
-        let groups = state.targets.values().map(|it| portal_group_of(it.id));
-        let mut effect = Effect::new(records, Output::Done(OutputType::RemovePortal));
-        effect.events = vec![of_portal(id, Change::Depart)];
-        effect.events.extend(groups.map(|group| of_portal_group(group, Change::Modify)));
-        effect.exports = true;
-        Ok(prepared(format!("listen on {} no longer", portal.listen), effect))
     }
 
     pub(super) fn prepare_spare(&self, id: DriveId, is_spare: bool) -> Result<Prepared, Refusal> {

@@ -1,5 +1,6 @@
 //! Making a LUN: layout, target and mask, all in one transaction.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use vds_format::{LunRecord, PlexRecord, PlexState, Record, Reservation, TargetRecord};
@@ -15,9 +16,10 @@ use vds_provider::{
 
 use super::array::Array;
 use super::capacity::Pool;
-use super::change::{number_of, portal_group_of};
+use super::change::number_of;
 use super::errors::{not_found, of_catalog};
 use super::layouts::{BLOCK, Chosen, Wish, blocks_of, by_drive, choose, largest};
+use super::portal_groups::derived_group_of;
 use super::run::{Effect, Prepared, Work};
 use super::shared::{of_lun, of_portal_group, of_target};
 use crate::catalog::{CatalogError, CatalogState};
@@ -57,7 +59,7 @@ impl Array {
             Target::New(target) => {
                 lun.target = target.number;
                 events.push(of_target(target.id, Change::Arrive));
-                events.push(of_portal_group(portal_group_of(target.id), Change::Arrive));
+                events.push(of_portal_group(derived_group_of(target.id), Change::Arrive));
                 records.push(Record::Target(target));
             }
             Target::Existing { number, id, lun_number } => {
@@ -178,6 +180,7 @@ impl Array {
             initiators: Vec::new(),
             mutual_user: String::new(),
             mutual_secret: Vec::new(),
+            mutual_initiators: Vec::new(),
         }))
     }
 
@@ -253,11 +256,14 @@ fn risks(create: &CreateLun, chosen: &Chosen) -> Vec<String> {
     risks
 }
 
-fn free_lun_number(state: &CatalogState, target: u32) -> Result<u16, Refusal> {
-    let taken: Vec<u16> =
+/// The number above all others, so that a number that an initiator knows is another LUN's as late as can be; the lowest
+/// that is free where there is none above.
+pub(super) fn free_lun_number(state: &CatalogState, target: u32) -> Result<u16, Refusal> {
+    let taken: BTreeSet<u16> =
         state.luns.values().filter(|lun| lun.target == target).map(|lun| lun.target_lun).collect();
-    let free = (0..=LUN_NUMBER_MAX).find(|number| !taken.contains(number));
-    free.ok_or_else(|| {
+    let above = taken.last().map_or(0, |last| last + 1);
+    let mut free = std::iter::once(above).chain(0..above);
+    free.find(|number| *number <= LUN_NUMBER_MAX && !taken.contains(number)).ok_or_else(|| {
         let message = format!("the target has LUNs 0 to {LUN_NUMBER_MAX}");
         Refusal::new(HResult::VDSX_E_NO_LUN_NUMBER, message)
     })
@@ -266,7 +272,7 @@ fn free_lun_number(state: &CatalogState, target: u32) -> Result<u16, Refusal> {
 /// The name of a new target: the one asked for if it is free, or one made of the array's id and `name`.
 ///
 /// # Errors
-/// `VDS_E_OBJECT_EXISTS`; `VDSX_E_BAD_TARGET_NAME`.
+/// `VDS_E_NAME_NOT_UNIQUE`; `VDSX_E_BAD_TARGET_NAME`.
 pub(super) fn target_name(
     state: &CatalogState,
     array: SubsystemId,
@@ -282,7 +288,7 @@ pub(super) fn target_name(
         })?;
         if is_taken(parsed.as_str()) {
             let message = format!("there is a target {asked} already");
-            return Err(Refusal::new(HResult::VDS_E_OBJECT_EXISTS, message));
+            return Err(Refusal::new(HResult::VDS_E_NAME_NOT_UNIQUE, message));
         }
         return Ok(parsed.as_str().to_owned());
     }

@@ -6,6 +6,8 @@ use vds_format::{ChapInitiator, TargetRecord};
 use vds_model::{ChapSecret, LunId, PortalId, SubsystemId, TargetId, UnmaskingList};
 
 use super::array::Array;
+use super::portal_groups::groups_of;
+use crate::catalog::CatalogState;
 
 /// T10 vendor identification of every LUN.
 pub const LUN_VENDOR: &str = "VDS";
@@ -23,7 +25,7 @@ pub struct Export {
     pub name: String,
     /// Its targets.
     pub targets: Vec<ExportedTarget>,
-    /// Its portals; every target is reached through all of them.
+    /// Its portals; each target is reached through those in its groups.
     pub portals: Vec<ExportedPortal>,
 }
 
@@ -38,8 +40,19 @@ pub struct ExportedTarget {
     pub alias: String,
     /// What initiators must know to log in; `None` lets them in without.
     pub chap: Option<ExportedChap>,
+    /// Through which portals it is reached.
+    pub portal_groups: Vec<ExportedPortalGroup>,
     /// Its LUNs by number.
     pub luns: Vec<ExportedLun>,
+}
+
+/// Portals through which a target is reached, under one tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedPortalGroup {
+    /// The tag that initiators are told, never 0.
+    pub tag: u16,
+    /// The portals.
+    pub portals: Vec<PortalId>,
 }
 
 /// The secrets of a target. Their `Debug` shows none.
@@ -49,6 +62,8 @@ pub struct ExportedChap {
     pub initiators: Vec<ExportedInitiator>,
     /// Name and secret with which the target proves itself in turn.
     pub mutual: Option<(String, ChapSecret)>,
+    /// Initiators to which it proves itself with another secret instead, under its own name.
+    pub mutual_initiators: Vec<(String, ChapSecret)>,
 }
 
 /// A CHAP login.
@@ -56,7 +71,7 @@ pub struct ExportedChap {
 pub struct ExportedInitiator {
     /// The initiator's iSCSI name; `None` for any.
     pub initiator: Option<String>,
-    /// Its CHAP name.
+    /// Its CHAP name, empty for any.
     pub user: String,
     /// Its secret.
     pub secret: ChapSecret,
@@ -90,7 +105,8 @@ impl Array {
     /// What this array offers now.
     pub(super) fn export(&self) -> Export {
         let state = self.state();
-        let mut targets: Vec<ExportedTarget> = state.targets.values().map(exported).collect();
+        let mut targets: Vec<ExportedTarget> =
+            state.targets.values().map(|target| exported(&state, target)).collect();
         let numbers: Vec<u32> = state.targets.keys().copied().collect();
         for lun in state.luns.values().filter(|lun| lun.target != 0) {
             let Ok(index) = numbers.binary_search(&lun.target) else { continue };
@@ -121,12 +137,16 @@ pub(super) fn mask(text: &str) -> UnmaskingList {
     UnmaskingList::parse(text).unwrap_or(UnmaskingList::Nobody)
 }
 
-fn exported(target: &TargetRecord) -> ExportedTarget {
+fn exported(state: &CatalogState, target: &TargetRecord) -> ExportedTarget {
+    let groups = groups_of(state, target)
+        .into_iter()
+        .map(|group| ExportedPortalGroup { tag: group.properties.tag.0, portals: group.portals });
     ExportedTarget {
         id: target.id,
         iscsi_name: target.iscsi_name.clone(),
         alias: target.friendly_name.clone(),
         chap: target.chap.then(|| chap(target)),
+        portal_groups: groups.collect(),
         luns: Vec::new(),
     }
 }
@@ -140,5 +160,12 @@ fn chap(target: &TargetRecord) -> ExportedChap {
     };
     let mutual = ChapSecret::new(target.mutual_secret.clone()).ok();
     let mutual = mutual.map(|secret| (target.mutual_user.clone(), secret));
-    ExportedChap { initiators: target.initiators.iter().filter_map(login).collect(), mutual }
+    let mutual_initiators = target.mutual_initiators.iter().filter_map(|entry| {
+        Some((entry.initiator.clone(), ChapSecret::new(entry.secret.clone()).ok()?))
+    });
+    ExportedChap {
+        initiators: target.initiators.iter().filter_map(login).collect(),
+        mutual,
+        mutual_initiators: mutual_initiators.collect(),
+    }
 }

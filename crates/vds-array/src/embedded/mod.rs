@@ -29,11 +29,14 @@ mod homes;
 mod layouts;
 mod make;
 mod plan;
+mod portal_groups;
 mod redundancy;
 mod resume;
 mod run;
 mod scrub;
+mod secrets;
 mod shared;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -43,7 +46,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use vds_io::{DiskSource, LocalFuture, LunIo, World};
+use vds_io::{BLOCK_BYTES, DiskSource, LocalFuture, LunIo, World};
 use vds_model::{HResult, LunId, OperationId, ProviderId, SubsystemId};
 use vds_operation::{
     Admission, End, Fingerprint, History, HistoryLimits, IdempotencyKey, ObjectRef, Operation,
@@ -55,16 +58,17 @@ use vds_provider::{
 };
 
 use crate::signal::Turn;
-use crate::{Damage, DamagedThing};
+use crate::{Damage, DamagedThing, LunTraffic};
 use array::Array;
 use discover::ClosedArray;
 use errors::not_found;
 use shared::Shared;
 
 pub use exports::{
-    Export, ExportedChap, ExportedInitiator, ExportedLun, ExportedPortal, ExportedTarget,
-    LUN_PRODUCT, LUN_REVISION, LUN_VENDOR,
+    Export, ExportedChap, ExportedInitiator, ExportedLun, ExportedPortal, ExportedPortalGroup,
+    ExportedTarget, LUN_PRODUCT, LUN_REVISION, LUN_VENDOR,
 };
+pub use view::lun_identification;
 
 /// The embedded provider. On one thread, behind an `Rc`.
 pub struct Embedded {
@@ -228,7 +232,7 @@ impl Embedded {
             .any(|other| other.state().targets.values().any(|target| target.iscsi_name == wanted));
         if is_taken {
             let message = format!("another array has a target {asked} already");
-            return Err(Refusal::new(HResult::VDS_E_OBJECT_EXISTS, message));
+            return Err(Refusal::new(HResult::VDS_E_NAME_NOT_UNIQUE, message));
         }
         Ok(())
     }
@@ -255,6 +259,7 @@ impl Embedded {
                 ObjectRef::Drive(id) => state.drives.values().any(|it| it.id == id),
                 ObjectRef::Target(id) => state.targets.values().any(|it| it.id == id),
                 ObjectRef::Portal(id) => state.portals.values().any(|it| it.id == id),
+                ObjectRef::PortalGroup(id) => portal_groups::has_group(&state, id),
                 _ => false,
             }
         });
@@ -362,6 +367,20 @@ impl Embedded {
     /// everything with this one.
     pub fn lun_io(&self, id: LunId) -> Option<Rc<dyn LunIo>> {
         self.arrays.borrow().values().find_map(|array| array.lun_io(id))
+    }
+
+    /// What a LUN has written to its drives; `None` while its array is not open.
+    pub fn lun_traffic(&self, id: LunId) -> Option<LunTraffic> {
+        self.arrays.borrow().values().find_map(|array| array.lun_traffic(id))
+    }
+
+    /// Keeps no more than about this many bytes of map pages in memory, for each array that is open now. Without it they are
+    /// 256 MiB; pages in use stay whatever the limit.
+    pub fn limit_map_cache(&self, bytes: u64) {
+        let pages = usize::try_from(bytes / BLOCK_BYTES as u64).unwrap_or(usize::MAX);
+        for array in self.arrays.borrow().values() {
+            array.engine.map_pages_max.set(pages);
+        }
     }
 
     /// What the open arrays offer over iSCSI, secrets included.

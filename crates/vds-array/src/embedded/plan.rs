@@ -18,6 +18,7 @@ impl Array {
                 self.prepare_extend_lun(*lun, *by_bytes, drives.as_deref())
             }
             Request::AddPlex { lun, drives } => self.prepare_add_plex(*lun, drives.as_deref()),
+            Request::AbsorbLun { lun, other } => self.prepare_absorb(*lun, *other),
             Request::RemovePlex { plex } => self.prepare_remove_plex(*plex),
             Request::RecoverLun { lun } => self.prepare_recover(*lun),
             Request::SetLunMask { lun, unmasking_list } => self.prepare_mask(*lun, unmasking_list),
@@ -31,10 +32,22 @@ impl Array {
             Request::CreateTarget { iqn, name, .. } => self.prepare_create_target(iqn, name),
             Request::DeleteTarget { target } => self.prepare_delete_target(*target),
             Request::SetTargetChap { target, chap } => self.prepare_chap(*target, chap.as_ref()),
+            Request::SetTargetSecret { target, change } => self.prepare_secret(*target, change),
+            Request::SetTargetName { target, name } => self.prepare_target_name(*target, name),
+            Request::SetSubsystemName { name, .. } => self.prepare_array_name(name),
+            Request::SetLunTarget { lun, target } => self.prepare_lun_target(*lun, *target),
             Request::AddPortal { listen, announce, .. } => {
                 self.prepare_add_portal(*listen, *announce)
             }
             Request::RemovePortal { portal } => self.prepare_remove_portal(*portal),
+            Request::CreatePortalGroup { target } => self.prepare_create_portal_group(*target),
+            Request::DeletePortalGroup { group } => self.prepare_delete_portal_group(*group),
+            Request::AddToPortalGroup { group, portal } => {
+                self.prepare_add_to_portal_group(*group, *portal)
+            }
+            Request::RemoveFromPortalGroup { group, portal } => {
+                self.prepare_remove_from_portal_group(*group, *portal)
+            }
             Request::AddDrive { drive, .. } => self.prepare_add_drive(drive),
             Request::FailDrive { drive } => self.prepare_fail_drive(*drive),
             Request::SetDriveSpare { drive, is_spare } => self.prepare_spare(*drive, *is_spare),

@@ -17,6 +17,7 @@ use vds_operation::{
 use vds_provider::{Plan, PlannedDrive, Refusal};
 
 use super::array::{Array, Entry};
+use super::change::ALL_LOST;
 use super::errors::{not_found, of_catalog};
 use super::homes::{LayoutError, with_plex, without_plex};
 use super::plan::steps;
@@ -31,6 +32,14 @@ const FAILURES_MAX: u32 = 8;
 const FAILURE_PAUSE: Duration = Duration::from_millis(200);
 /// How often a LUN whose log is being recovered is looked at.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where a new copy is put.
+pub(super) enum Place {
+    /// On these drives, or on those with most space.
+    Drives(Option<Vec<DriveId>>),
+    /// Where this LUN lies, which ends.
+    Of(LunId),
+}
 
 /// How a walk ended.
 enum Walked {
@@ -75,6 +84,59 @@ impl Array {
             ..Plan::default()
         };
         Ok(Prepared { plan, work: Work::Steps(Some(lun.number)) })
+    }
+
+    pub(super) fn prepare_absorb(&self, id: LunId, other: LunId) -> Result<Prepared, Refusal> {
+        let lun = self.lun_record(id)?;
+        let other = self.lun_record(other)?;
+        let plex = PlexId::from_bytes(self.shared.id_bytes());
+        let grown = self.absorbed(&lun, &other, plex)?;
+        let drives = self.added_drives(&lun, &grown);
+        let plan = Plan {
+            summary: format!("add a copy to LUN {} in the place of LUN {}", lun.name, other.name),
+            raw_bytes: drives.iter().map(|it| it.reserved_bytes).sum(),
+            usable_bytes: lun.size_bytes,
+            drives,
+            risks: vec![ALL_LOST.replace("the LUN", &format!("LUN {}", other.name))],
+            ..Plan::default()
+        };
+        Ok(Prepared { plan, work: Work::Steps(Some(lun.number)) })
+    }
+
+    /// The record with an empty copy more, in the place that `other` leaves.
+    fn absorbed(
+        &self,
+        lun: &LunRecord,
+        other: &LunRecord,
+        plex: PlexId,
+    ) -> Result<LunRecord, Refusal> {
+        if other.number == lun.number {
+            let message = "a LUN does not absorb itself";
+            return Err(Refusal::new(HResult::E_INVALIDARG, message)
+                .with_hint("Name another LUN, or none: the copy is then put on free space."));
+        }
+        if other.size_bytes < lun.size_bytes {
+            let message = format!("LUN {} is smaller than LUN {}", other.name, lun.name);
+            return Err(Refusal::new(HResult::VDSX_E_PLEX_TOO_SMALL, message)
+                .with_hint("Extend it first, or name a larger one."));
+        }
+        let [only] = other.plexes.as_slice() else {
+            let message = format!("LUN {} has {} copies", other.name, other.plexes.len());
+            return Err(Refusal::new(HResult::VDS_E_NOT_SUPPORTED, message)
+                .with_hint("Take its other copies away first."));
+        };
+        let holds = |drive: &DriveNo| lun.plexes.iter().any(|plex| plex.drives.contains(drive));
+        if only.drives.iter().any(holds) {
+            let message = format!("LUN {} lies on a drive that holds a copy", other.name);
+            return Err(Refusal::new(HResult::VDS_E_INVALID_OPERATION, message).with_hint(
+                "Two copies on one drive are lost together: name a LUN on other drives.",
+            ));
+        }
+        let mut pool = self.pool();
+        pool.free(&other.reservations);
+        let state = self.state();
+        let ids = only.drives.iter().filter_map(|drive| Some(state.drives.get(drive)?.id));
+        with_plex(&pool, lun, plex, Some(&ids.collect::<Vec<_>>()))
     }
 
     pub(super) fn prepare_remove_plex(&self, id: PlexId) -> Result<Prepared, Refusal> {
@@ -156,12 +218,12 @@ impl Array {
         self: &Rc<Self>,
         driver: &Rc<OperationDriver>,
         id: LunId,
-        asked: Option<Vec<DriveId>>,
+        place: Place,
     ) {
         let found = self.building_plex(driver, id);
         let plex = match found {
             Some(plex) => plex,
-            None => match self.start_plex(driver, id, asked).await {
+            None => match self.start_plex(driver, id, place).await {
                 Ok(plex) => plex,
                 Err(error) => return self.stop(driver, error).await,
             },
@@ -196,25 +258,44 @@ impl Array {
         lun.plexes.iter().any(|it| it.id == plex).then_some(plex)
     }
 
-    /// Gives the LUN an empty plex: from here on new data goes there as well.
+    /// Gives the LUN an empty plex: from here on new data goes there as well. A LUN whose place it takes ends in the very
+    /// transaction that the plex begins in.
     async fn start_plex(
         self: &Rc<Self>,
         driver: &OperationDriver,
         id: LunId,
-        asked: Option<Vec<DriveId>>,
+        place: Place,
     ) -> Result<PlexId, LayoutError> {
         let number = self.lun_record(id)?.number;
         self.until_recovered(number).await?;
         let plex = PlexId::from_bytes(self.shared.id_bytes());
+        let mut departed = Vec::new();
         let changed = self.change_layout(number, |lun| {
-            let grown = with_plex(&self.pool(), lun, plex, asked.as_deref())?;
+            let (grown, ended) = match &place {
+                Place::Drives(drives) => {
+                    (with_plex(&self.pool(), lun, plex, drives.as_deref())?, Vec::new())
+                }
+                Place::Of(other) => {
+                    let other = self.lun_record(*other)?;
+                    let (ended, events) = self.deletion(&other);
+                    departed = events;
+                    (self.absorbed(lun, &other, plex)?, ended)
+                }
+            };
             if driver.is_cancel_requested() {
                 return Err(LayoutError::Cancelled);
             }
             driver.cursor(plex.to_bytes().to_vec());
-            Ok(Some((grown, vec![operation_record(&driver.record())])))
+            let mut also = vec![operation_record(&driver.record())];
+            also.extend(ended);
+            Ok(Some((grown, also)))
         });
         changed.await?;
+        if !departed.is_empty() {
+            self.forget_makers(&departed);
+            self.shared.exports_change();
+            self.shared.publish(departed);
+        }
         Ok(plex)
     }
 
@@ -310,9 +391,14 @@ impl Array {
         let Some((changed, also)) = change(&record)? else { return Ok(false) };
         let reservations = changed.reservations.clone();
         let tells = also.is_empty() || changed.plexes.len() > record.plexes.len();
+        let ended: Vec<LunNo> = also
+            .iter()
+            .filter_map(|it| if let Record::LunDeleted(lun) = it { Some(*lun) } else { None })
+            .collect();
         let mut records = vec![Record::Lun(changed)];
         records.extend(also);
         let commit = self.commit_staged(records)?;
+        ended.into_iter().for_each(|lun| self.forget_lun(lun));
         self.engine.space.borrow_mut().reserve(number, &reservations);
         let result = commit.await;
         entry.lun.reload_segments();

@@ -10,10 +10,11 @@ use vds_operation::{
     End, ObjectRef, Operation, OperationDriver, OperationError, OperationRecord, Output,
     PreparedEnd, Signal,
 };
-use vds_provider::{Plan, RawStart, Refusal, Request, StartContext};
+use vds_provider::{ChapSecretChange, Plan, RawStart, Refusal, Request, StartContext};
 
 use super::array::{Array, Busy};
 use super::errors::of_catalog;
+use super::redundancy::Place;
 use crate::catalog::CatalogError;
 
 /// Arguments of an ended operation are kept up to this length; the fingerprint always is.
@@ -152,7 +153,12 @@ impl Array {
         }
         match request {
             Request::RecoverLun { lun } => self.recover_lun(&driver, lun).await,
-            Request::AddPlex { lun, drives } => self.add_plex(&driver, lun, drives).await,
+            Request::AddPlex { lun, drives } => {
+                self.add_plex(&driver, lun, Place::Drives(drives)).await;
+            }
+            Request::AbsorbLun { lun, other } => {
+                self.add_plex(&driver, lun, Place::Of(other)).await;
+            }
             Request::RemovePlex { plex } => self.remove_plex(&driver, plex).await,
             Request::FailDrive { drive } => self.fail_drive(&driver, drive).await,
             Request::AddDrive { drive, .. } => self.add_drive(&driver, &drive).await,
@@ -165,7 +171,9 @@ impl Array {
     /// Ends an operation that was cancelled before its work began, or went on: what an earlier life of it left goes too.
     async fn cancel_before_work(self: &Rc<Self>, driver: &OperationDriver, request: &Request) {
         let begun = match request {
-            Request::AddPlex { lun, .. } => self.building_plex(driver, *lun),
+            Request::AddPlex { lun, .. } | Request::AbsorbLun { lun, .. } => {
+                self.building_plex(driver, *lun)
+            }
             _ => None,
         };
         match begun {
@@ -295,6 +303,7 @@ impl Array {
             ObjectRef::Lun(id) => state.luns.values().any(|lun| lun.id == id),
             ObjectRef::Target(id) => state.targets.values().any(|target| target.id == id),
             ObjectRef::Portal(id) => state.portals.values().any(|portal| portal.id == id),
+            ObjectRef::PortalGroup(id) => state.portal_groups.contains_key(&id),
             ObjectRef::Drive(id) => state.drives.values().any(|drive| drive.id == id),
             ObjectRef::Subsystem(id) => id == self.id,
             _ => false,
@@ -326,8 +335,12 @@ fn frees_space(request: &Request) -> bool {
             | Request::RemovePlex { .. }
             | Request::DeleteTarget { .. }
             | Request::RemovePortal { .. }
+            | Request::DeletePortalGroup { .. }
+            | Request::RemoveFromPortalGroup { .. }
             | Request::RemoveDrive { .. }
             | Request::FailDrive { .. }
+            | Request::SetTargetChap { chap: None, .. }
+            | Request::SetTargetSecret { change: ChapSecretChange { secret: None, .. }, .. }
     )
 }
 

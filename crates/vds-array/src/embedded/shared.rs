@@ -108,30 +108,3 @@ pub(super) fn of_controller(id: ControllerId, change: Change) -> Notification {
 pub(super) fn of_port(id: PortId, change: Change) -> Notification {
     event(Subject::Port(id), change)
 }
-
-/// An id that follows from another one: the same every time, different for every `what`.
-pub(super) fn derived_id(base: [u8; 16], what: &str) -> [u8; 16] {
-    // FNV-1a with 128 bits.
-    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013B;
-    let bytes = base.iter().chain(what.as_bytes());
-    let hash = bytes.fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME));
-    let mut id = hash.to_be_bytes();
-    // RFC 9562: version 8, made by a rule of one's own.
-    id[6] = (id[6] & 0x0f) | 0x80;
-    id[8] = (id[8] & 0x3f) | 0x80;
-    id
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn derived_ids_differ_and_stay() {
-        let ids = ["controller", "port"].map(|what| derived_id([7; 16], what));
-        assert_ne!(ids[0], ids[1]);
-        assert_eq!(ids[0], derived_id([7; 16], "controller"));
-        assert_ne!(ids[0], derived_id([8; 16], "controller"));
-    }
-}

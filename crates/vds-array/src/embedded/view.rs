@@ -8,27 +8,26 @@ use vds_io::DiskDescription;
 use vds_model::{
     BusType, Bytes, ControllerId, ControllerProperties, ControllerStatus, DriveExtent, DriveFlags,
     DriveId, DriveProperties, Health, Identifier, IdentifierCodeSet, IdentifierType, IscsiName,
-    LunFlags, LunIdentification, LunProperties, LunType, PlexExtent, PlexFlags, PlexProperties,
-    PlexType, PortId, PortProperties, PortStatus, PortalAddress, PortalGroupProperties,
-    PortalGroupTag, PortalProperties, PortalStatus, ProviderFlags, ProviderProperties,
-    ProviderType, RaidTypeFlags, RebuildPriority, SpindleSpeed, StripeSizes, SubsystemFlags,
-    SubsystemId, SubsystemProperties, SubsystemStatus, TargetProperties,
+    LunFlags, LunId, LunIdentification, LunProperties, LunType, PlexExtent, PlexFlags,
+    PlexProperties, PlexType, PortId, PortProperties, PortStatus, PortalAddress, PortalProperties,
+    PortalStatus, ProviderFlags, ProviderProperties, ProviderType, RaidTypeFlags, RebuildPriority,
+    SpindleSpeed, StripeSizes, SubsystemFlags, SubsystemId, SubsystemProperties, SubsystemStatus,
+    TargetProperties, derived_id,
 };
 use vds_provider::{
-    Caching, ControllerView, DriveView, LunView, PlexView, PortView, PortalGroupView, PortalView,
-    Provisioning, SectorSize, SubsystemView, TargetLun, TargetView, View,
+    Caching, ControllerView, DriveView, LunView, PlexView, PortView, PortalView, Provisioning,
+    SectorSize, SubsystemView, TargetLun, TargetView, View,
 };
 
 use super::Embedded;
 use super::array::{Array, Entry};
-use super::change::portal_group_of;
 use super::create::hints_of;
 use super::discover::ClosedArray;
 use super::exports::{LUN_PRODUCT, LUN_REVISION, LUN_VENDOR, mask};
 use super::health::{Condition, Survey, of_drive};
 use super::layouts::OFFERED;
+use super::portal_groups::groups_of;
 use super::redundancy::type_of;
-use super::shared::derived_id;
 
 pub(super) fn controller_of(array: SubsystemId) -> ControllerId {
     ControllerId::from_bytes(derived_id(array.to_bytes(), "controller"))
@@ -49,7 +48,8 @@ fn abilities() -> (SubsystemFlags, RaidTypeFlags) {
         | SubsystemFlags::WRITE_THROUGH_CACHING_CAPABLE
         | SubsystemFlags::WRITE_CACHING_CAPABLE
         | SubsystemFlags::SUPPORTS_AUTH_CHAP
-        | SubsystemFlags::SUPPORTS_AUTH_MUTUAL_CHAP;
+        | SubsystemFlags::SUPPORTS_AUTH_MUTUAL_CHAP
+        | SubsystemFlags::SUPPORTS_LUN_NUMBER;
     (flags, raid_types)
 }
 
@@ -268,7 +268,7 @@ impl Array {
             id: lun.id,
             size: Bytes(lun.size_bytes),
             friendly_name: lun.name.clone(),
-            identification: serial(lun),
+            identification: serial(lun.id),
             unmasking_list: mask(&lun.mask),
             flags,
             lun_type,
@@ -280,7 +280,8 @@ impl Array {
         LunView {
             subsystem: self.id,
             properties,
-            identification: lun_identification(lun),
+            number: Some(lun.number.0),
+            identification: lun_identification(lun.id),
             plexes: lun.plexes.iter().map(|it| self.plex_view(lun, it, &condition)).collect(),
             hints,
             provisioning: Provisioning::Thick,
@@ -337,14 +338,7 @@ impl Array {
     }
 
     fn target_view(&self, target: &TargetRecord) -> Option<TargetView> {
-        let portals = self.state().portals.values().map(|portal| portal.id).collect();
-        let group = PortalGroupView {
-            properties: PortalGroupProperties {
-                id: portal_group_of(target.id),
-                tag: PortalGroupTag(1),
-            },
-            portals,
-        };
+        let everybody = target.initiators.iter().find(|it| it.initiator.is_empty());
         Some(TargetView {
             subsystem: self.id,
             properties: TargetProperties {
@@ -353,12 +347,21 @@ impl Array {
                 friendly_name: target.friendly_name.clone(),
                 is_chap_enabled: target.chap,
             },
-            chap_user: target.initiators.first().map_or_else(String::new, |it| it.user.clone()),
-            is_chap_mutual: !target.mutual_secret.is_empty(),
-            portal_groups: vec![group],
+            chap_user: everybody.map_or_else(String::new, |it| it.user.clone()),
+            is_chap_mutual: !target.mutual_secret.is_empty()
+                || !target.mutual_initiators.is_empty(),
+            chap_initiators: names(target.initiators.iter().map(|it| &it.initiator)),
+            mutual_initiators: names(target.mutual_initiators.iter().map(|it| &it.initiator)),
+            has_common_secret: everybody.is_some(),
+            portal_groups: groups_of(&self.state(), target),
             luns: Vec::new(),
         })
     }
+}
+
+/// The names among these; everybody's secret has none.
+fn names<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<IscsiName> {
+    texts.filter_map(|text| IscsiName::parse(text).ok()).collect()
 }
 
 fn properties(
@@ -475,13 +478,13 @@ fn identification(drive_serial: &str, id: DriveId) -> String {
 }
 
 /// The serial number that initiators see: the id without hyphens.
-fn serial(lun: &LunRecord) -> String {
-    lun.id.to_string().replace('-', "")
+fn serial(lun: LunId) -> String {
+    lun.to_string().replace('-', "")
 }
 
-/// What initiators see of the LUN in its VPD pages.
-fn lun_identification(lun: &LunRecord) -> LunIdentification {
-    let (high, low) = (lun.id.to_bytes(), lun.id.to_bytes());
+/// What initiators see of a LUN in its VPD pages, whoever keeps its data.
+pub fn lun_identification(lun: LunId) -> LunIdentification {
+    let (high, low) = (lun.to_bytes(), lun.to_bytes());
     let mut naa: Vec<u8> = high[..8].iter().zip(&low[8..]).map(|(high, low)| high ^ low).collect();
     naa[0] = 0x30 | (naa[0] & 0x0f);
     let mut vendor = format!("{LUN_VENDOR:<8}").into_bytes();

@@ -13,7 +13,9 @@ use vds_io::{Buffer, DiskError, LocalFuture, join_all};
 use super::flush::flush_all;
 use super::host::Full;
 use super::open::OpenFailure;
+use super::segment::Filled;
 use super::{Lun, Readiness, Segment};
+use crate::layout;
 
 /// How often a checkpoint is tried again on other drives when some fail under it.
 const ATTEMPTS_MAX: usize = 6;
@@ -22,7 +24,7 @@ const ATTEMPTS_MAX: usize = 6;
 #[derive(Default)]
 pub(super) struct MapLog {
     cursors: Vec<(Rc<Segment>, u32)>,
-    full: Vec<Rc<Segment>>,
+    full: Vec<Filled>,
 }
 
 impl MapLog {
@@ -43,15 +45,15 @@ impl MapLog {
         let taken = (Rc::clone(segment), *row);
         *row += 1;
         if *row == segment.rows {
-            let (segment, _) = self.cursors.remove(0);
-            self.full.push(segment);
+            let (segment, rows) = self.cursors.remove(0);
+            self.full.push(Filled { segment, rows });
         }
         taken
     }
 
     /// A segment that was open when the service ended.
-    pub(super) fn add_full(&mut self, segment: Rc<Segment>) {
-        self.full.push(segment);
+    pub(super) fn add_full(&mut self, full: Filled) {
+        self.full.push(full);
     }
 
     /// Takes no more rows from segments with a column on `drive`.
@@ -59,12 +61,12 @@ impl MapLog {
         let (left, kept) = self.cursors.drain(..).partition(|(segment, _)| segment.uses(drive));
         self.cursors = kept;
         let left: Vec<(Rc<Segment>, u32)> = left;
-        self.full.extend(left.into_iter().map(|(segment, _)| segment));
+        self.full.extend(left.into_iter().map(|(segment, rows)| Filled { segment, rows }));
     }
 
     /// Takes no more rows from what is open: one of its columns failed.
     pub(super) fn give_up(&mut self) {
-        self.full.extend(self.cursors.drain(..).map(|(segment, _)| segment));
+        self.full.extend(self.cursors.drain(..).map(|(segment, rows)| Filled { segment, rows }));
     }
 }
 
@@ -88,8 +90,8 @@ struct Capture {
     pages: Vec<(u8, u64)>,
     writes: Vec<PageWrite>,
     host_full: Vec<Full>,
-    moves_full: Vec<Rc<Segment>>,
-    map_full: Vec<Rc<Segment>>,
+    moves_full: Vec<Filled>,
+    map_full: Vec<Filled>,
     live: BTreeMap<SegmentNo, u32>,
     appended_blocks: u64,
 }
@@ -149,6 +151,11 @@ impl Lun {
             }
             match self.open_segment(Stream::Map).await {
                 Ok(segment) => self.map_log.borrow_mut().cursors.push((segment, 0)),
+                // The share counts on what the checkpoint before freed, which is on its way, or still read by somebody.
+                Err(OpenFailure::Full) if self.engine.releasing.get() > 0 => {
+                    self.until_released().await;
+                }
+                Err(OpenFailure::Full) if self.until_unpinned().await => {}
                 Err(OpenFailure::Full) => return Err(CheckpointError::NoSpace),
                 Err(_) => return Err(CheckpointError::Unavailable),
             }
@@ -188,7 +195,7 @@ impl Lun {
         let mut changed = std::mem::take(&mut live.changed);
         // Counts of what is sealed are those of this moment, too.
         changed.extend(host_full.iter().map(|full| full.segment.number));
-        changed.extend(moves_full.iter().chain(&map_full).map(|segment| segment.number));
+        changed.extend(moves_full.iter().chain(&map_full).map(|full| full.segment.number));
         let live = changed.into_iter().map(|number| (number, live.of(number))).collect();
         Capture { record, pages, writes, host_full, moves_full, map_full, live, appended_blocks }
     }
@@ -225,12 +232,14 @@ impl Lun {
     /// are expelled by then.
     async fn write_and_flush(self: &Rc<Self>, capture: &Capture) -> bool {
         let writes = capture.writes.iter().map(|write| {
-            let data = Arc::new(Buffer::copy_of(&write.bytes));
+            let pages = vec![Some(Arc::new(Buffer::copy_of(&write.bytes)))];
             let segment = Rc::clone(&write.segment);
+            self.traffic.add_batch(&segment, &pages);
             let row = write.row;
-            let write: LocalFuture<Result<(), DiskError>> = Box::pin(async move {
-                super::host::write_columns_gently(&segment, row, vec![Some(data)]).await
-            });
+            let write: LocalFuture<Result<(), DiskError>> =
+                Box::pin(
+                    async move { super::host::write_columns_gently(&segment, row, pages).await },
+                );
             write
         });
         let written: Result<(), DiskError> = join_all(writes.collect()).await.into_iter().collect();
@@ -238,8 +247,10 @@ impl Lun {
         for write in &capture.writes {
             numbers.extend(write.segment.columns.iter().map(|column| column.record.drive));
         }
-        for full in capture.host_full.iter().map(|full| &full.segment).chain(&capture.moves_full) {
-            numbers.extend(full.columns.iter().map(|column| column.record.drive));
+        let host_full = capture.host_full.iter().map(|full| &full.segment);
+        let moves_full = capture.moves_full.iter().map(|full| &full.segment);
+        for segment in host_full.chain(moves_full) {
+            numbers.extend(segment.columns.iter().map(|column| column.record.drive));
         }
         let failed = flush_all(&self.live_drives(&numbers)).await;
         for drive in self.lost_drives(&numbers) {
@@ -291,9 +302,8 @@ impl Lun {
         for full in &capture.host_full {
             seals.push(self.sealed_record(&full.segment, full.first, full.last, full.rows));
         }
-        for segment in capture.moves_full.iter().chain(&capture.map_full) {
-            let rows = segment.rows;
-            seals.push(self.sealed_record(segment, Sequence(0), Sequence(0), rows));
+        for full in capture.moves_full.iter().chain(&capture.map_full) {
+            seals.push(self.sealed_record(&full.segment, Sequence(0), Sequence(0), full.rows));
         }
         let sealed: BTreeSet<SegmentNo> = seals.iter().map(|seal| seal.number).collect();
         let dead = self.dead_segments(&capture, &sealed);
@@ -365,7 +375,7 @@ impl Lun {
     }
 
     /// Keeps the map's segments from filling up with dead pages: marks pages of the emptiest ones for rewriting, so that after
-    /// this checkpoint a whole map still fits beside the one in force.
+    /// this checkpoint a whole map still fits beside what is in use.
     async fn compact_map(self: &Rc<Self>) {
         for victim in self.map_victims() {
             let Some(segment) = self.segment(victim) else { continue };
@@ -385,11 +395,10 @@ impl Lun {
             .collect();
         used.sort_unstable();
         let rows = self.map_rows();
-        let pages: u32 = used.iter().map(|(live, _)| *live).sum();
-        // Two thirds full is enough: the share holds the map twice.
-        let mut allowed = usize::try_from((pages * 3 / 2).div_ceil(rows) + 2).expect("64-bit");
-        allowed = allowed.max(2);
-        let surplus = used.len().saturating_sub(allowed);
+        let pages: u64 = used.iter().map(|(live, _)| u64::from(*live)).sum();
+        let blocks = self.shape.get().size_bytes.div_ceil(vds_format::BLOCK_BYTES as u64);
+        let allowed = usize::try_from(layout::map_segments_kept(blocks, pages, rows));
+        let surplus = used.len().saturating_sub(allowed.expect("64-bit"));
         used.into_iter()
             .filter(|(live, _)| *live > 0)
             .take(surplus)
@@ -403,7 +412,7 @@ impl Lun {
 
     /// Marks every page that lies in `segment` for rewriting.
     pub(super) async fn dirty_pages_of(self: &Rc<Self>, segment: &Rc<Segment>) {
-        for row in 0..segment.rows {
+        for row in 0..self.end_row(segment) {
             let place = Place::new(segment.number, 0, row, segment.rows);
             let mut found = None;
             for column in segment.readable(0) {

@@ -87,7 +87,7 @@ impl Lun {
     }
 
     /// Gives whoever still reads segments that are gone time to let go of them. False if nobody does, or nobody lets go.
-    async fn until_unpinned(&self) -> bool {
+    pub(super) async fn until_unpinned(&self) -> bool {
         let pinned = self.pinned_slabs();
         for _ in 0..PINNED_LOOKS_MAX {
             if pinned == 0 || self.readiness() == Readiness::Gone {
@@ -368,7 +368,7 @@ impl Harvest {
 
     /// The next `count`; fewer at the end only. Blocks that cannot be read are left out.
     async fn next(&mut self, count: usize) -> Vec<Move> {
-        let (rows, number) = (self.scanner.segment.rows, self.scanner.segment.number);
+        let (rows, number) = (self.scanner.end_row(), self.scanner.segment.number);
         while self.moves.len() < count && self.row < rows && self.lun.live_of(number) > 0 {
             let Some(found) = self.scanner.batch_at(self.row).await else {
                 // Behind the last batch, or a header that no copy holds: step over it.

@@ -76,7 +76,7 @@ impl Copying {
             let spawn = &lun.engine.world.spawn;
             let order = segment.order_of(0);
             let reader = |index: &usize| {
-                ColumnReader::new(spawn, segment, *index, segment.rows)
+                ColumnReader::new(spawn, segment, *index, lun.end_row(segment))
                     .ahead(1)
                     .with_stride(&writes.stride)
             };
@@ -87,9 +87,10 @@ impl Copying {
         };
         let rows = match &source {
             Source::Batches(scanner) => scanner.end_row(),
-            Source::Pages(_) => segment.rows,
+            Source::Pages(_) => lun.end_row(segment),
         };
-        sink.label(&lun.label(record, &column, &drive));
+        let label = lun.label(record, &column, &drive);
+        sink.label(&label.encode(lun.engine.array, drive.slab_block(column.slab)));
         let sources = live_sources(segment, column.data_column);
         let drives = sources.iter().filter_map(|index| segment.columns[*index].drive.clone());
         writes.stride.watch(drives.chain([Rc::clone(&drive)]).collect());

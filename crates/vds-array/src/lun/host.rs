@@ -18,7 +18,8 @@ use vds_io::{Buffer, DiskError, DiskErrorKind, LocalFuture, LunIoError, join_all
 
 use super::pace::Pace;
 use super::queue::{Content, Queue, Submission};
-use super::segment::Segment;
+use super::segment::{LiveColumn, Segment};
+use super::stride::{PIECE_BLOCKS, SHARED_PIECE_BLOCKS};
 use super::{Lun, Readiness};
 
 /// Batches of a LUN that may be in flight together: while some are, what comes in gathers for the next one.
@@ -55,8 +56,11 @@ pub(super) struct InFlight {
     outcome: Option<Result<(), DiskError>>,
 }
 
-/// What is written at once behind the host's back.
-const GENTLE_BYTES: usize = 32 * BLOCK_BYTES;
+/// Blocks that are written at once behind the host's back: on drives that turn the seek there and back is what a host waits for.
+fn gentle_blocks(column: &LiveColumn) -> usize {
+    let rotates = column.live().is_some_and(|drive| drive.rotates());
+    (if rotates { PIECE_BLOCKS } else { SHARED_PIECE_BLOCKS }) as usize
+}
 
 /// What a batch does to the map.
 #[derive(Clone, Copy)]
@@ -139,12 +143,16 @@ impl Host {
     }
 
     /// Takes over segments that were opened. A stream that fills one and then waits uses them up faster than they are opened:
-    /// from now on more are opened together.
+    /// from now on more are opened together. So they are on drives that turn, where each opening costs seeks.
     pub(super) fn add_spares(&mut self, opened: Vec<Rc<Segment>>) {
         if self.current.is_none() && !self.full.is_empty() && !self.queue.is_empty() {
-            self.spares_wanted = (self.spares_wanted * 2).min(SPARES_MAX);
+            self.want_more_spares();
         }
         self.spares.extend(opened);
+    }
+
+    fn want_more_spares(&mut self) {
+        self.spares_wanted = (self.spares_wanted * 2).min(SPARES_MAX);
     }
 
     fn may_issue_more(&self) -> bool {
@@ -206,6 +214,11 @@ impl Lun {
             }
             let Some(submissions) = host.take_batch() else {
                 Self::finish_segment(&mut host);
+                let writes = Self::write_out(&host);
+                drop(host);
+                if let Some(writes) = writes {
+                    self.engine.world.spawn.spawn("end of slab", writes);
+                }
                 continue;
             };
             let writes = self.issue(&mut host, submissions);
@@ -235,9 +248,18 @@ impl Lun {
         }
     }
 
+    /// The writes that lead from the segment just finished to the next, where they save a seek.
+    fn write_out(host: &Host) -> Option<LocalFuture<()>> {
+        let (full, next) = (host.full.last()?, host.spares.front()?);
+        full.segment.write_out_to(full.rows, next)
+    }
+
     /// Makes a spare segment the current one, and sees to it that there are spares.
     fn advance_segment(self: &Rc<Self>, host: &mut Host) -> bool {
         if let Some(segment) = host.spares.pop_front() {
+            if segment.rotates() && !host.full.is_empty() {
+                host.want_more_spares();
+            }
             host.current = Some(Cursor { segment, row: 0, first: host.next_sequence });
         }
         if !host.opening && host.spares.len() * 2 < host.spares_wanted {
@@ -278,6 +300,7 @@ impl Lun {
             HeaderParts { array: self.engine.array, sequence, durable_through, previous_checksum };
         let (columns, changes, checksum) = batch.finish(&header);
         host.previous_checksum = checksum;
+        self.traffic.add_batch(&segment, &columns);
         let blocks = u64::from(rows) * u64::from(segment.data_columns);
         host.appended_blocks += blocks;
         host.pace.appended(blocks);
@@ -379,11 +402,17 @@ pub(super) async fn write_columns(
 ) -> Result<(), DiskError> {
     let mut writes: Vec<LocalFuture<Result<(), DiskError>>> = Vec::new();
     for (index, column) in segment.columns.iter().enumerate() {
-        // A data column that this batch does not reach holds only padding there.
-        if let Some(data) = &columns[usize::from(column.record.data_column)] {
-            let data = Arc::clone(data);
-            let segment = Rc::clone(segment);
-            writes.push(Box::pin(async move { segment.columns[index].write(row, data).await }));
+        let segment = Rc::clone(segment);
+        match &columns[usize::from(column.record.data_column)] {
+            Some(data) => {
+                let data = Arc::clone(data);
+                writes.push(Box::pin(async move { segment.columns[index].write(row, data).await }));
+            }
+            // A data column that this batch does not reach holds only padding there.
+            None if row > 0 => {}
+            None => {
+                writes.push(Box::pin(async move { segment.columns[index].write_label().await }));
+            }
         }
     }
     join_all(writes).await.into_iter().collect()
@@ -398,8 +427,12 @@ pub(super) async fn write_columns_gently(
 ) -> Result<(), DiskError> {
     let mut by_drive: BTreeMap<DriveNo, Vec<(usize, Arc<Buffer>)>> = BTreeMap::new();
     for (index, column) in segment.columns.iter().enumerate() {
-        if let Some(data) = &columns[usize::from(column.record.data_column)] {
-            by_drive.entry(column.record.drive).or_default().push((index, Arc::clone(data)));
+        match &columns[usize::from(column.record.data_column)] {
+            Some(data) => {
+                by_drive.entry(column.record.drive).or_default().push((index, Arc::clone(data)));
+            }
+            None if row > 0 => {}
+            None => column.write_label().await?,
         }
     }
     let writes = by_drive.into_values().map(|columns| {
@@ -407,7 +440,8 @@ pub(super) async fn write_columns_gently(
         let write: LocalFuture<Result<(), DiskError>> = Box::pin(async move {
             for (index, data) in columns {
                 let mut row = row;
-                for piece in data.bytes().chunks(GENTLE_BYTES) {
+                let piece_bytes = gentle_blocks(&segment.columns[index]) * BLOCK_BYTES;
+                for piece in data.bytes().chunks(piece_bytes) {
                     let piece = Buffer::copy_of(piece);
                     let rows = u32::try_from(piece.blocks()).expect("a piece is small");
                     segment.columns[index].write(row, Arc::new(piece)).await?;

@@ -28,6 +28,7 @@ mod serve;
 mod stride;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod unreadable;
 mod walk;
 mod window;
@@ -47,11 +48,13 @@ use crate::signal::{Signal, Turn};
 use host::{Change, Host};
 use map::Map;
 use moves::Moves;
-use order::Order;
+use order::{Order, Ticket};
 use queue::Content;
 use ranges::RangeLocks;
 pub(crate) use segment::Segment;
 pub(crate) use serve::LunHandle;
+pub use traffic::LunTraffic;
+use traffic::Traffic;
 use unreadable::Unreadable;
 
 pub(crate) use walk::{WalkError, WalkProgress};
@@ -109,6 +112,7 @@ pub(crate) struct Lun {
     /// Host writes and flushes since the open: write-back without flush is worth a warning.
     writes: Cell<u64>,
     flushes: Cell<u64>,
+    traffic: Traffic,
 }
 
 /// Live blocks by segment, and which changed since the last checkpoint.
@@ -197,6 +201,7 @@ impl Lun {
             unreadable: RefCell::default(),
             writes: Cell::new(0),
             flushes: Cell::new(0),
+            traffic: Traffic::default(),
         };
         Rc::new(lun)
     }
@@ -248,6 +253,11 @@ impl Lun {
     /// Counts of writes and flushes since the open.
     pub(crate) fn activity(&self) -> (u64, u64) {
         (self.writes.get(), self.flushes.get())
+    }
+
+    /// What it has written to its drives since the open.
+    pub(crate) fn traffic(&self) -> LunTraffic {
+        self.traffic.now()
     }
 
     /// Blocks that hold data.
@@ -433,10 +443,33 @@ impl Lun {
         }
     }
 
-    /// Loads and pins the leaves that a change touches; those it will not touch because they do not exist are left out.
-    async fn pin(self: &Rc<Self>, contents: &[Content]) -> Result<Vec<u64>, LunIoError> {
+    /// Loads and pins the leaves that a change touches, and waits for its turn.
+    async fn pin_in_turn(
+        self: &Rc<Self>,
+        ticket: &Ticket,
+        contents: &[Content],
+    ) -> Result<Vec<u64>, LunIoError> {
+        let mut pins = self.pin(contents).await?;
+        ticket.turn().await;
+        // Changes before this one may have made leaves since, which would go out of memory before it is seen.
+        let unmaps = contents.iter().filter(|content| matches!(content, Content::Unmap { .. }));
+        match self.pin(unmaps).await {
+            Ok(more) => pins.extend(more),
+            Err(error) => {
+                self.unpin(&pins);
+                return Err(error);
+            }
+        }
+        Ok(pins)
+    }
+
+    /// Loads and pins the leaves that contents touch; those they will not touch because they do not exist are left out.
+    async fn pin<'a>(
+        self: &Rc<Self>,
+        contents: impl IntoIterator<Item = &'a Content>,
+    ) -> Result<Vec<u64>, LunIoError> {
         let mut pins = Vec::new();
-        let wanted = contents.iter().flat_map(|content| {
+        let wanted = contents.into_iter().flat_map(|content| {
             let create = matches!(content, Content::Data { .. });
             leaves(content).map(move |leaf| (leaf, create))
         });

@@ -9,6 +9,7 @@ use vds_format::{MapEntry, Sequence, Stream, batch_data_blocks_max, batch_rows};
 
 use super::host::{BatchBuilder, Change, HeaderParts, write_columns_gently};
 use super::open::OpenFailure;
+use super::segment::Filled;
 use super::{Lun, Segment};
 use crate::signal::Turn;
 
@@ -16,7 +17,7 @@ use crate::signal::Turn;
 #[derive(Default)]
 pub(super) struct Moves {
     current: Option<(Rc<Segment>, u32)>,
-    full: Vec<Rc<Segment>>,
+    full: Vec<Filled>,
     sequence: u64,
     turn: Rc<Turn>,
 }
@@ -27,11 +28,11 @@ impl Moves {
         &self.turn
     }
 
-    pub(super) fn take_full(&mut self) -> Vec<Rc<Segment>> {
+    pub(super) fn take_full(&mut self) -> Vec<Filled> {
         std::mem::take(&mut self.full)
     }
 
-    pub(super) fn put_back(&mut self, full: Vec<Rc<Segment>>) {
+    pub(super) fn put_back(&mut self, full: Vec<Filled>) {
         self.full.extend(full);
     }
 
@@ -47,8 +48,8 @@ impl Moves {
 
     /// Takes no more batches into the open segment.
     pub(super) fn finish(&mut self) {
-        if let Some((segment, _)) = self.current.take() {
-            self.full.push(segment);
+        if let Some((segment, rows)) = self.current.take() {
+            self.full.push(Filled { segment, rows });
         }
     }
 }
@@ -163,6 +164,7 @@ impl Lun {
             previous_checksum: 0,
         };
         let (columns, changes, _) = batch.finish(&parts);
+        self.traffic.add_batch(segment, &columns);
         if write_columns_gently(segment, row, columns).await.is_err() {
             return false;
         }

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use futures_util::future::join;
 use vds_format::{
     BLOCK_BYTES, Column, ColumnState, DriveNo, DriveRecord, DriveState, Label, LunRecord, Record,
     SegmentNo, SegmentRecord, SegmentState, Sequence, SlabNo, Stream,
 };
-use vds_io::{Buffer, DiskErrorKind, LocalFuture, LunIoError, join_all};
+use vds_io::{DiskErrorKind, LunIoError};
 
 use super::host::Host;
 use super::{Lun, Readiness, Segment};
@@ -118,17 +116,20 @@ impl Lun {
         {
             records.push(record);
         }
-        // Staged first: the numbers are taken. The labels are for a rescuer, the catalog for us: their order does not matter.
+        // Staged first: the numbers are taken.
         let staged = records.iter().cloned().map(Record::Segment).collect();
         let commit = self.engine.catalog.commit(staged);
         let opened: Vec<Rc<Segment>> =
             records.iter().map(|record| Segment::new(&self.engine, record, None)).collect();
-        for segment in &opened {
+        for (segment, record) in opened.iter().zip(&records) {
+            for column in &segment.columns {
+                if let Some(drive) = &column.drive {
+                    column.owe_label(self.label(record, &column.record, drive));
+                }
+            }
             self.segments.borrow_mut().insert(segment.number, Rc::clone(segment));
         }
-        let labels = join_all(records.iter().map(|record| self.write_labels(record)).collect());
-        let (committed, _) = join(commit, labels).await;
-        if committed.is_err() || self.readiness() == Readiness::Gone {
+        if commit.await.is_err() || self.readiness() == Readiness::Gone {
             return Err(OpenFailure::Frozen);
         }
         Ok(opened)
@@ -226,10 +227,16 @@ impl Lun {
             }
         }
         if home.len() == slot.drives.len() {
-            // A loan where the map has no part to lend: of what nobody was promised.
-            let borrows = stream == Stream::Moves && self.lends_to_moves.get();
-            let mut apart = home.iter().filter(|drive| borrows && !holds_a_copy(**drive));
-            let lent = apart
+            // A loan where the map has no part to lend, or needs one itself: of what nobody was promised.
+            let borrows = match stream {
+                Stream::Map => true,
+                Stream::Moves => self.lends_to_moves.get(),
+                Stream::Host => false,
+            };
+            let apart = home.iter().filter(|drive| !holds_a_copy(**drive));
+            let together = home.iter().filter(|_| stream == Stream::Map);
+            let mut lenders = apart.chain(together).filter(|_| borrows);
+            let lent = lenders
                 .find_map(|drive| Some((*drive, space.allocate_unpromised(self.number, *drive)?)));
             return lent.ok_or(OpenFailure::Full);
         }
@@ -307,26 +314,9 @@ impl Lun {
         share.saturating_sub(used)
     }
 
-    fn write_labels(&self, record: &SegmentRecord) -> LocalFuture<()> {
-        let mut writes: Vec<LocalFuture<()>> = Vec::new();
-        for column in &record.columns {
-            if let Some(write) = self.label_write(record, column) {
-                writes.push(write);
-            }
-        }
-        Box::pin(async move {
-            join_all(writes).await;
-        })
-    }
-
     /// The label of a column's slab.
-    pub(super) fn label(
-        &self,
-        record: &SegmentRecord,
-        column: &Column,
-        drive: &Drive,
-    ) -> [u8; BLOCK_BYTES] {
-        let label = Label {
+    pub(super) fn label(&self, record: &SegmentRecord, column: &Column, drive: &Drive) -> Label {
+        Label {
             segment: record.number,
             drive: drive.id,
             slab: column.slab,
@@ -337,21 +327,7 @@ impl Lun {
             data_columns: record.data_columns,
             stream: record.stream,
             epoch: record.epoch,
-        };
-        label.encode(self.engine.array, drive.slab_block(column.slab))
-    }
-
-    /// The write of one label. Its failure is found by the first batch.
-    fn label_write(&self, record: &SegmentRecord, column: &Column) -> Option<LocalFuture<()>> {
-        let drive = self.engine.live_drive(column.drive)?;
-        let block = drive.slab_block(column.slab);
-        let bytes = self.label(record, column, &drive);
-        let data = Arc::new(Buffer::copy_of(&bytes));
-        Some(Box::pin(async move {
-            if let Err(error) = drive.write(block, data).await {
-                tracing::debug!(drive = %drive.number, %error, "label not written");
-            }
-        }))
+        }
     }
 
     /// Starts the switch to another segment, unless it runs already.

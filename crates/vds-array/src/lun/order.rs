@@ -32,10 +32,15 @@ impl Order {
 }
 
 impl Ticket {
+    /// Whether everybody before has submitted or given up.
+    pub(crate) fn is_up(&self) -> bool {
+        self.order.serving.get() == self.number
+    }
+
     /// Waits until everybody before has submitted or given up.
     pub(crate) async fn turn(&self) {
         poll_fn(|context| {
-            if self.order.serving.get() == self.number {
+            if self.is_up() {
                 return Poll::Ready(());
             }
             self.order.waiting.borrow_mut().insert(self.number, context.waker().clone());

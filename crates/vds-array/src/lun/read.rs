@@ -7,7 +7,7 @@ use vds_io::{Buffer, LocalFuture, LunIoError, ReadData, ReadPiece, join_all};
 
 use super::map::{Wanted, leaf_of};
 use super::{Lun, Readiness, Segment};
-use crate::engine::{DamagedThing, MAP_PAGES_MAX};
+use crate::engine::DamagedThing;
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
@@ -286,7 +286,7 @@ impl Lun {
         let now = map.page_count();
         let total = &self.engine.map_pages;
         total.set((total.get() + now).saturating_sub(before));
-        if now > before && total.get() > MAP_PAGES_MAX {
+        if now > before && total.get() > self.engine.map_pages_max.get() {
             let dropped = map.evict(EVICT_COUNT);
             total.set(total.get().saturating_sub(dropped));
         }

@@ -21,6 +21,7 @@ use super::map::leaf_of;
 use super::moves::{Move, MoveError};
 use super::queue::Content;
 use super::scan::{FoundBlock, Scanner};
+use super::segment::Filled;
 use super::{Lun, Readiness, Segment};
 use crate::engine::DamagedThing;
 
@@ -409,6 +410,9 @@ impl Lun {
 
     /// Move and map segments that were open are appended to no more.
     fn seal_other_open(&self, stretches: &[Stretch]) {
+        // How far they were written is not known.
+        let filled =
+            |segment: &Rc<Segment>| Filled { segment: Rc::clone(segment), rows: segment.rows };
         let mine = |number: SegmentNo| stretches.iter().any(|s| s.segment.number == number);
         let epoch = self.epoch.get();
         let segments = self.segments.borrow();
@@ -419,8 +423,8 @@ impl Lun {
             }
             match segment.stream {
                 Stream::Host => {}
-                Stream::Moves => self.moves.borrow_mut().put_back(vec![Rc::clone(segment)]),
-                Stream::Map => self.map_log.borrow_mut().add_full(Rc::clone(segment)),
+                Stream::Moves => self.moves.borrow_mut().put_back(vec![filled(segment)]),
+                Stream::Map => self.map_log.borrow_mut().add_full(filled(segment)),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use vds_format::{
-    BatchEntry, BatchHeader, DriveNo, Place, SegmentState, Stream, batch_positions, data_checksum,
+    BatchEntry, BatchHeader, DriveNo, Place, SegmentState, batch_positions, data_checksum,
 };
 
 use super::stride::Stride;
@@ -66,6 +66,16 @@ impl Found {
     }
 }
 
+impl Lun {
+    /// The row behind the last that counts: of a segment that is not sealed, all may.
+    pub(super) fn end_row(&self, segment: &Segment) -> u32 {
+        let state = self.engine.catalog.state();
+        let record = state.segments.get(&segment.number);
+        let sealed = record.filter(|it| it.state == SegmentState::Sealed);
+        sealed.map_or(segment.rows, |record| record.rows.min(segment.rows))
+    }
+}
+
 impl Scanner {
     /// Reads every copy of every block, in small pieces.
     pub(super) fn new(lun: &Rc<Lun>, segment: &Rc<Segment>, reports: bool) -> Self {
@@ -91,15 +101,7 @@ impl Scanner {
     }
 
     fn with(lun: &Rc<Lun>, segment: &Rc<Segment>, copies: Copies, reports: bool) -> Self {
-        let sealed_rows = {
-            let state = lun.engine.catalog.state();
-            let record = state.segments.get(&segment.number);
-            let sealed = |it: &&vds_format::SegmentRecord| {
-                it.stream == Stream::Host && it.state == SegmentState::Sealed
-            };
-            record.filter(sealed).map(|record| record.rows)
-        };
-        let end_row = sealed_rows.unwrap_or(segment.rows).min(segment.rows);
+        let end_row = lun.end_row(segment);
         let columns = segment.columns.len();
         let spawn = &lun.engine.world.spawn;
         let reader = |index| ColumnReader::new(spawn, segment, index, end_row);

@@ -165,10 +165,11 @@ impl Lun {
     ) {
         let spawn = &self.engine.world.spawn;
         let count = segment.columns.len();
-        let reader = |index| ColumnReader::new(spawn, segment, index, segment.rows).ahead(count);
+        let end_row = self.end_row(segment);
+        let reader = |index| ColumnReader::new(spawn, segment, index, end_row).ahead(count);
         let mut readers: Vec<_> =
             (0..count).map(|index| reader(index).with_stride(stride)).collect();
-        for row in 0..segment.rows {
+        for row in 0..end_row {
             let place = Place::new(segment.number, 0, row, segment.rows);
             let mut good: Option<MapPage> = None;
             let mut wrong = Vec::new();

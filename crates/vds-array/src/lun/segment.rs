@@ -5,10 +5,12 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use vds_format::{
-    Column, ColumnState, DriveNo, LunNo, SegmentNo, SegmentRecord, SegmentState, SlabNo, Stream,
+    BLOCK_BYTES, Column, ColumnState, DriveNo, Label, LunNo, SegmentNo, SegmentRecord,
+    SegmentState, SlabNo, Stream,
 };
-use vds_io::{Buffer, DiskError, DiskErrorKind};
+use vds_io::{Buffer, DiskError, DiskErrorKind, LocalFuture, join_all};
 
+use super::stride::PIECE_BLOCKS;
 use crate::drive::Drive;
 use crate::engine::Engine;
 
@@ -32,6 +34,16 @@ pub(crate) struct LiveColumn {
     pub(crate) record: Column,
     pub(crate) drive: Option<Rc<Drive>>,
     slab: Rc<HeldSlab>,
+    /// The label, until it is written.
+    owed: Cell<Option<Label>>,
+}
+
+/// A segment of moves or of the map that takes no more.
+#[derive(Clone)]
+pub(super) struct Filled {
+    pub(super) segment: Rc<Segment>,
+    /// Rows that were written to, from the first on.
+    pub(super) rows: u32,
 }
 
 /// A slab in use. When a segment's columns are looked up anew, those who still read the old form hold the same slabs: the last
@@ -84,10 +96,45 @@ impl LiveColumn {
         drive.read(first, count as usize).await
     }
 
-    /// Writes rows.
+    /// The slab's label is still to be written, with the first row.
+    pub(super) fn owe_label(&self, label: Label) {
+        self.owed.set(Some(label));
+    }
+
+    /// The block of the label, if it is owed.
+    fn take_label(&self, drive: &Drive) -> Option<[u8; BLOCK_BYTES]> {
+        let engine = self.slab.engine.upgrade()?;
+        let label = self.owed.take()?;
+        Some(label.encode(engine.array, drive.slab_block(self.record.slab)))
+    }
+
+    /// Writes rows, the first with the label if it is owed: in one write, since a disk that turns would seek between two.
     pub(crate) async fn write(&self, row: u32, data: Arc<Buffer>) -> Result<(), DiskError> {
         let drive = self.live().ok_or_else(missing)?;
-        drive.write(self.block(drive, row), data).await
+        let label = if row == 0 { self.take_label(drive) } else { None };
+        let Some(label) = label else {
+            return drive.write(self.block(drive, row), data).await;
+        };
+        let mut both = Buffer::zeroed(1 + data.blocks());
+        both.block_mut(0).copy_from_slice(&label);
+        both.bytes_mut()[BLOCK_BYTES..].copy_from_slice(data.bytes());
+        drive.write(drive.slab_block(self.record.slab), Arc::new(both)).await
+    }
+
+    /// Whether the other column follows this one on a drive that turns: writing on to the end of this slab costs less than
+    /// the seek to the next.
+    fn leads_to(&self, next: &Self) -> bool {
+        let (here, there) = (&self.record, &next.record);
+        here.drive == there.drive
+            && here.slab.0 + 1 == there.slab.0
+            && self.live().is_some_and(|drive| drive.rotates())
+    }
+
+    /// Writes the label if it is owed: of a column that the first batch does not reach.
+    pub(super) async fn write_label(&self) -> Result<(), DiskError> {
+        let drive = self.live().ok_or_else(missing)?;
+        let Some(label) = self.take_label(drive) else { return Ok(()) };
+        drive.write(drive.slab_block(self.record.slab), Arc::new(Buffer::copy_of(&label))).await
     }
 }
 
@@ -122,6 +169,7 @@ impl Segment {
             record: *column,
             drive: drives.get(&column.drive).cloned(),
             slab: held(column),
+            owed: Cell::new(None),
         });
         let shift = engine.catalog.state().array.slab_shift;
         Rc::new(Self {
@@ -162,9 +210,41 @@ impl Segment {
         order
     }
 
+    /// Writes zeros to the rows from `row` on where `next`, which is written next, follows on a drive that turns. Nothing
+    /// counts on them.
+    pub(super) fn write_out_to(self: &Rc<Self>, row: u32, next: &Self) -> Option<LocalFuture<()>> {
+        let rows = self.rows - row;
+        if rows == 0 || rows > PIECE_BLOCKS {
+            return None;
+        }
+        let pairs = self.columns.iter().zip(&next.columns).enumerate();
+        let indexes: Vec<usize> =
+            pairs.filter(|(_, (here, there))| here.leads_to(there)).map(|it| it.0).collect();
+        if indexes.is_empty() {
+            return None;
+        }
+        let zeros = Arc::new(Buffer::zeroed(rows as usize));
+        let writes = indexes.into_iter().map(|index| {
+            let (segment, zeros) = (Rc::clone(self), Arc::clone(&zeros));
+            let write: LocalFuture<()> = Box::pin(async move {
+                if let Err(error) = segment.columns[index].write(row, zeros).await {
+                    tracing::debug!(segment = %segment.number, %error, "the end of a slab was not written");
+                }
+            });
+            write
+        });
+        let writes = join_all(writes.collect());
+        Some(Box::pin(async move { drop(writes.await) }))
+    }
+
     /// Whether some copy of each data column can be read.
     pub(crate) fn is_whole(&self) -> bool {
         (0..u32::from(self.data_columns)).all(|column| !self.readable(column).is_empty())
+    }
+
+    /// Whether a column lies on a drive that turns.
+    pub(super) fn rotates(&self) -> bool {
+        self.columns.iter().filter_map(LiveColumn::live).any(|drive| drive.rotates())
     }
 
     /// Whether a column lies on `drive`.

@@ -252,8 +252,7 @@ impl Lun {
         contents: Vec<Content>,
         durable: bool,
     ) -> Result<(), LunIoError> {
-        let pins = self.pin(&contents).await?;
-        place.ticket.turn().await;
+        let pins = self.pin_in_turn(&place.ticket, &contents).await?;
         if self.readiness.get() == Readiness::Gone {
             self.unpin(&pins);
             return Err(LunIoError::Gone);
@@ -310,7 +309,7 @@ impl Lun {
                 let bytes = edges.get_mut(&block).expect("just read");
                 bytes[within(from)..within(to)].fill(0);
             }
-            self.unmaps(first, last, &mut contents);
+            self.unmaps(&place, first, last, &mut contents);
         }
         // Edges first: a whole block of one range may be the edge of another.
         let data = |(lun_block, bytes)| Content::Data { lun_block, data: Bytes::from(bytes) };
@@ -319,15 +318,16 @@ impl Lun {
         self.submit_all(place, all).await
     }
 
-    /// The unmaps of whole blocks, those left out that hold nothing.
-    fn unmaps(&self, first: u64, end: u64, contents: &mut Vec<Content>) {
+    /// The unmaps of whole blocks, those left out that hold nothing and are about to hold nothing.
+    fn unmaps(&self, place: &Place, first: u64, end: u64, contents: &mut Vec<Content>) {
+        let is_still = place.ticket.is_up() && self.host.borrow().is_idle();
         let fanout = MAP_FANOUT as u64;
         let mut block = first;
         while block < end {
             let next = (block + u64::from(UNMAP_BLOCKS_MAX)).min(end);
             let map = self.map.borrow();
             if (block / fanout..=(next - 1) / fanout).any(|leaf| map.leaf_may_hold(leaf))
-                || !self.host.borrow().is_idle()
+                || !is_still
             {
                 let blocks = u32::try_from(next - block).expect("at most UNMAP_BLOCKS_MAX");
                 contents.push(Content::Unmap { lun_block: block, blocks });
@@ -345,8 +345,7 @@ impl Lun {
         while contents.len() > CONTENTS_MAX {
             let rest = contents.split_off(CONTENTS_MAX);
             let part = std::mem::replace(&mut contents, rest);
-            let pins = self.pin(&part).await?;
-            place.ticket.turn().await;
+            let pins = self.pin_in_turn(&place.ticket, &part).await?;
             let (promise, answer) = promise();
             let durable = place.durable || !self.shape.get().write_back;
             self.enqueue(Submission { contents: part, durable, pins, answer: promise });

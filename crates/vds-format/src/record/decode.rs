@@ -1,11 +1,11 @@
 //! Bytes to records. The order of fields is in `docs/on-disk.md`.
 
-use vds_model::{DriveId, LunId, OperationId, PlexId, PortalId, TargetId};
+use vds_model::{DriveId, LunId, OperationId, PlexId, PortalGroupId, PortalId, TargetId};
 
 use super::{
     ArrayRecord, ChapInitiator, CheckpointRecord, Column, ColumnState, DriveRecord, DriveState,
-    LunRecord, PlexRecord, PlexState, PortalRecord, Record, Reservation, SegmentRecord,
-    SegmentState, Stream, TargetRecord,
+    LunRecord, MutualSecret, PlexRecord, PlexState, PortalGroupRecord, PortalRecord, Record,
+    Reservation, SegmentRecord, SegmentState, Stream, TargetRecord,
 };
 use crate::codec::{DecodeError, Reader};
 use crate::{DriveNo, Lineage, LunNo, Place, SegmentNo, Sequence, SlabNo};
@@ -37,6 +37,14 @@ pub(super) fn body(kind: u16, from: &mut Reader<'_>) -> Result<Record, DecodeErr
             Record::Operation { id, record: from.bytes(length)?.to_vec() }
         }
         15 => Record::OperationDeleted(OperationId::from_bytes(from.array()?)),
+        16 => Record::PortalGroup(PortalGroupRecord {
+            id: PortalGroupId::from_bytes(from.array()?),
+            target: from.u32()?,
+            tag: from.u16()?,
+            next_tag: from.u16()?,
+            portals: from.list(Reader::u32)?,
+        }),
+        17 => Record::PortalGroupDeleted(PortalGroupId::from_bytes(from.array()?)),
         kind => return Err(DecodeError::Unknown { field: "record kind", value: kind.into() }),
     })
 }
@@ -168,8 +176,8 @@ fn target(from: &mut Reader<'_>) -> Result<TargetRecord, DecodeError> {
     let id = TargetId::from_bytes(from.array()?);
     let iscsi_name = from.text()?;
     let friendly_name = from.text()?;
-    let flags = flags(from, 3)?;
-    Ok(TargetRecord {
+    let flags = flags(from, 7)?;
+    let mut record = TargetRecord {
         number,
         id,
         iscsi_name,
@@ -181,5 +189,11 @@ fn target(from: &mut Reader<'_>) -> Result<TargetRecord, DecodeError> {
         })?,
         mutual_user: from.text()?,
         mutual_secret: from.blob()?,
-    })
+        mutual_initiators: Vec::new(),
+    };
+    if flags & 4 != 0 {
+        record.mutual_initiators =
+            from.list(|from| Ok(MutualSecret { initiator: from.text()?, secret: from.blob()? }))?;
+    }
+    Ok(record)
 }

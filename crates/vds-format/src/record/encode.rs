@@ -1,7 +1,8 @@
 //! Records to bytes. The order of fields is in `docs/on-disk.md`.
 
 use super::{
-    ArrayRecord, CheckpointRecord, DriveRecord, LunRecord, Record, SegmentRecord, TargetRecord,
+    ArrayRecord, CheckpointRecord, DriveRecord, LunRecord, PortalGroupRecord, Record,
+    SegmentRecord, TargetRecord,
 };
 use crate::codec::Writer;
 
@@ -56,6 +57,11 @@ pub(super) fn body(record: &Record, out: &mut Writer) -> u16 {
         Record::OperationDeleted(id) => {
             out.bytes(&id.to_bytes());
             15
+        }
+        Record::PortalGroup(group) => portal_group_body(group, out),
+        Record::PortalGroupDeleted(id) => {
+            out.bytes(&id.to_bytes());
+            17
         }
     }
 }
@@ -119,10 +125,24 @@ fn segment_body(segment: &SegmentRecord, out: &mut Writer) -> u16 {
 fn target_body(target: &TargetRecord, out: &mut Writer) -> u16 {
     out.u32(target.number).bytes(&target.id.to_bytes());
     out.text(&target.iscsi_name).text(&target.friendly_name);
-    out.u8(u8::from(target.chap) | u8::from(target.made_for_lun) << 1);
+    let mutual = !target.mutual_initiators.is_empty();
+    out.u8(u8::from(target.chap) | u8::from(target.made_for_lun) << 1 | u8::from(mutual) << 2);
     out.list(&target.initiators, |out, initiator| {
         out.text(&initiator.initiator).text(&initiator.user).blob(&initiator.secret);
     });
     out.text(&target.mutual_user).blob(&target.mutual_secret);
+    if mutual {
+        out.list(&target.mutual_initiators, |out, entry| {
+            out.text(&entry.initiator).blob(&entry.secret);
+        });
+    }
     10
+}
+
+fn portal_group_body(group: &PortalGroupRecord, out: &mut Writer) -> u16 {
+    out.bytes(&group.id.to_bytes()).u32(group.target).u16(group.tag).u16(group.next_tag);
+    out.list(&group.portals, |out, portal| {
+        out.u32(*portal);
+    });
+    16
 }

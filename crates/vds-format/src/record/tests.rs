@@ -79,6 +79,10 @@ fn one_of_each() -> Vec<Record> {
         }],
         mutual_user: "m".into(),
         mutual_secret: b"another".to_vec(),
+        mutual_initiators: vec![MutualSecret {
+            initiator: "iqn.2025-01.org.example:db".into(),
+            secret: b"one of its own".to_vec(),
+        }],
     };
     let array = ArrayRecord {
         lineage: Lineage([7; 16]),
@@ -108,6 +112,13 @@ fn one_of_each() -> Vec<Record> {
         listen: "127.0.0.1:3260".into(),
         announce: String::new(),
     };
+    let group = PortalGroupRecord {
+        id: PortalGroupId::from_bytes([8; 16]),
+        target: 4,
+        tag: 2,
+        next_tag: 4,
+        portals: vec![1, 7],
+    };
     vec![
         Record::Array(array),
         Record::Drive(drive),
@@ -124,6 +135,8 @@ fn one_of_each() -> Vec<Record> {
         Record::PortalDeleted(2),
         Record::Operation { id: OperationId::from_bytes([5; 16]), record: vec![1; 70_000] },
         Record::OperationDeleted(OperationId::from_bytes([5; 16])),
+        Record::PortalGroup(group),
+        Record::PortalGroupDeleted(PortalGroupId::from_bytes([8; 16])),
     ]
 }
 
@@ -163,6 +176,6 @@ proptest! {
         let mut payload = encode_all(&one_of_each());
         let at = at % payload.len();
         payload[at] ^= 1 << bit;
-        let _ = Record::decode_all(&payload, 15);
+        let _ = Record::decode_all(&payload, 17);
     }
 }

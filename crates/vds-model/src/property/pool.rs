@@ -84,7 +84,8 @@ pub struct PoolProperties {
     pub consumed: Bytes,
     /// Bytes it can hand out in all, redundancy taken off, what is handed out included.
     pub managed: Bytes,
-    /// The largest size that can still be had.
+    /// Bytes of these that nothing has yet. VDS calls it the largest size that can still be made; a pool without
+    /// redundancy of its own does not know how much of it a LUN would take.
     pub free: Bytes,
 }
 

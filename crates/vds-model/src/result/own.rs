@@ -63,6 +63,18 @@ codes! { OWN:
     /// After a restart the provider knows nothing of the operation.
     VDSX_E_UNKNOWN_TO_PROVIDER = 0xA056_0012 "provider.unknown_operation" Provider
         as VDS_E_PROVIDER_FAILURE => "Look at the object concerned, then start the work again.";
+    /// The provider is not running at the moment.
+    VDSX_E_PROVIDER_NOT_RUNNING = 0xA056_0013 "provider.not_running" Provider
+        as VDS_E_PROVIDER_FAILURE => "See why, and when it is tried again: vds provider show.";
+    /// The provider could not be started.
+    VDSX_E_PROVIDER_START = 0xA056_0014 "provider.start_failed" Provider as VDS_E_PROVIDER_FAILURE
+        => "The message says why; correct that, then: vds provider restart.";
+    /// This kernel cannot confine the provider, so it was not started.
+    VDSX_E_PROVIDER_UNCONFINED = 0xA056_0015 "provider.unconfined" NotSupported
+        as VDS_E_NOT_SUPPORTED => "Use a kernel with landlock and seccomp, or add it with --unconfined.";
+    /// What the provider handed over as a LUN's data cannot be used.
+    VDSX_E_BAD_DESCRIPTOR = 0xA056_0016 "provider.bad_descriptor" Provider
+        as VDS_E_BAD_PROVIDER_DATA => "Update or remove the provider.";
 
     // Operations.
     /// The idempotency key was used before, with other arguments.

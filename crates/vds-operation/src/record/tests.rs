@@ -151,3 +151,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_fingerprint_tells_starts_apart_and_no_secret() {
+    let of = |kind, arguments: &[u8]| hex(&Fingerprint::new(kind, arguments).to_bytes());
+    let (open, secret) = (OperationKind::SetMask, OperationKind::SetTargetChap);
+    assert_eq!(of(open, b"a"), of(open, b"a"));
+    assert_ne!(of(open, b"a"), of(open, b"b"));
+    assert_ne!(of(open, b"a"), of(OperationKind::SetName, b"a"));
+    // SHA-256 of 34 00 61.
+    assert_eq!(of(secret, b"a"), "d6841fb76e599443fa5cecc96e5ba462");
+}

@@ -25,6 +25,8 @@ fn machine() -> (tempfile::TempDir, Kernel) {
     put("sys/block/sda/sda10/holders/dm-0/x", b"");
     put("sys/block/sdb/dev", b"8:16\n");
     put("sys/block/sdb/size", b"0\n");
+    put("sys/block/sda/queue/rotational", b"0\n");
+    put("sys/block/sdb/queue/rotational", b"1\n");
     put("sys/block/sdb/device/model", b"Reader\n");
     put("sys/block/loop0/dev", b"7:0\n");
     put("sys/block/loop0/size", b"0\n");
@@ -49,6 +51,7 @@ fn a_disk_is_described_and_a_partition_by_its_disk() {
         serial: "S3R1AL".into(),
         model: "ATA Fast SSD 1".into(),
         read_only: false,
+        rotates: false,
     };
     assert_eq!(kernel.device_facts(makedev(8, 0)), expected);
     assert_eq!(kernel.device_facts(makedev(8, 1)), expected);
@@ -56,6 +59,14 @@ fn a_disk_is_described_and_a_partition_by_its_disk() {
     assert_eq!(kernel.device_size(makedev(8, 1)), Some(1 << 20));
     assert_eq!(kernel.device_sequence(makedev(8, 1)), 9);
     assert_eq!(kernel.device_size(makedev(8, 99)), None);
+}
+
+#[test]
+fn what_turns_is_what_the_kernel_says_turns() {
+    let (_root, kernel) = machine();
+    assert!(!kernel.device_facts(makedev(8, 0)).rotates);
+    assert!(kernel.device_facts(makedev(8, 16)).rotates);
+    assert!(!kernel.device_facts(makedev(7, 0)).rotates, "not known");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use vds_io::{Buffer, DiskErrorKind, DiskSource, OpenMode};
 use vds_os::{Route, create_drive_file};
 
-use crate::fixture::{BLOCK, ROUTES, filled, on_engine_thread, read, refused, source};
+use crate::fixture::{BLOCK, filled, on_engine_thread, read, refused, source};
 use crate::server::FailingDrive;
 
 #[test]
@@ -15,7 +15,8 @@ fn needs_root_a_drive_that_starts_to_fail_names_the_range_and_may_recover() {
         println!("not run: needs root and /dev/fuse");
         return;
     }
-    for route in ROUTES.into_iter().chain([Route::Best]) {
+    // Not on the spot: a drive that hangs would rightly hang its thread, and no file in memory is served by anybody.
+    for route in [Route::Ring, Route::Threads, Route::Best] {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         create_drive_file(at("backing").to_str().unwrap(), 16 << 20).unwrap();

@@ -8,7 +8,7 @@ use vds_io::{BLOCK_BYTES, Buffer, Disk, DiskError, DiskErrorKind, DiskSource, Op
 use vds_os::{Magic, OsDiskSource, Route, SourceOptions, create_drive_file};
 
 pub(crate) const BLOCK: u64 = BLOCK_BYTES as u64;
-pub(crate) const ROUTES: [Route; 2] = [Route::Ring, Route::Threads];
+pub(crate) const ROUTES: [Route; 3] = [Route::Ring, Route::Threads, Route::Inline];
 
 /// Runs `test` as an engine's thread would.
 pub(crate) fn on_engine_thread<F: Future<Output = ()>>(test: F) {
@@ -26,7 +26,7 @@ pub(crate) fn on_each_route<F: Future<Output = ()>>(blocks: u64, test: impl Fn(S
             let source = source(route);
             let has_ring = source.has_ring();
             if route == Route::Ring && !has_ring {
-                println!("not run by ring: this system gives no io_uring");
+                println!("not run: by ring, for this system gives no io_uring");
                 return;
             }
             test(Scene { _directory: directory, path, source }).await;

@@ -64,6 +64,7 @@ fn removal(object: ObjectRef) -> Option<Request> {
         ObjectRef::Lun(lun) => Some(Request::DeleteLun { lun }),
         ObjectRef::Target(target) => Some(Request::DeleteTarget { target }),
         ObjectRef::Portal(portal) => Some(Request::RemovePortal { portal }),
+        ObjectRef::PortalGroup(group) => Some(Request::DeletePortalGroup { group }),
         _ => None,
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum NoAnswer {
 impl NoAnswer {
     pub(crate) fn result(&self) -> HResult {
         match self {
-            Self::Died(_) => HResult::VDSX_E_PROVIDER_DIED,
+            Self::Died(died) => died.result,
             Self::Silent(_) => HResult::VDSX_E_PROVIDER_SILENT,
         }
     }
@@ -82,7 +82,7 @@ impl<T> Future for Guarded<T> {
 fn words_of(panic: &(dyn std::any::Any + Send)) -> Died {
     let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
     let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
-    Died { how: words.unwrap_or_else(|| "it panicked".to_owned()) }
+    Died::new(words.unwrap_or_else(|| "it panicked".to_owned()))
 }
 
 /// A deadline is waited for in so many parts. When the whole process stands still, the clock goes on and nobody can answer:

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use vds_model::{HResult, LunId, OperationId};
+use vds_model::{HResult, OperationId};
 use vds_operation::ObjectRef;
 
-use super::verify::Fault;
+use super::verify::{Fault, Hidden};
 use crate::{Request, View};
 
 /// Most marks kept; the oldest go first.
@@ -59,7 +59,7 @@ pub(crate) struct Looked {
     /// Without what does not add up.
     pub(crate) good: Arc<View>,
     /// What does not add up.
-    pub(crate) hidden: Arc<BTreeMap<LunId, Fault>>,
+    pub(crate) hidden: Arc<Hidden>,
 }
 
 #[derive(Default)]
@@ -111,11 +111,11 @@ impl Ledger {
         }
     }
 
-    /// The faults of LUNs that were not hidden before: each is recorded once.
-    pub(crate) fn newly_hidden(&self, hidden: &BTreeMap<LunId, Fault>) -> Vec<Fault> {
+    /// The faults of what was not hidden before: each is recorded once.
+    pub(crate) fn newly_hidden(&self, hidden: &Hidden) -> Vec<Fault> {
         let known = self.looked.as_ref().map(|looked| &looked.hidden);
-        let is_new = |lun: &LunId| known.is_none_or(|known| !known.contains_key(lun));
-        hidden.iter().filter(|(lun, _)| is_new(lun)).map(|(_, fault)| fault.clone()).collect()
+        let is_new = |object: &ObjectRef| known.is_none_or(|known| !known.contains_key(object));
+        hidden.iter().filter(|(object, _)| is_new(object)).map(|(_, fault)| fault.clone()).collect()
     }
 
     /// Takes over a view that was found good, and forgets what it shows to be gone.

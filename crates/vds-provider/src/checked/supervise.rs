@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use vds_model::{HResult, OperationId};
 use vds_operation::{
-    CancelRefusal, CancelRequest, End, OperationError, Output, OutputType, PERCENT_UNKNOWN,
-    Payload, Priority, ProgressUpdate, Seen, Signal, Verdict, Waited, verdict,
+    CancelRefusal, CancelRequest, End, ObjectRef, OperationError, Output, OutputType,
+    PERCENT_UNKNOWN, Payload, Priority, ProgressUpdate, Seen, Signal, Verdict, Waited, verdict,
 };
 
 use super::guard::{Guarded, NoAnswer, ask};
@@ -417,7 +417,7 @@ impl Supervision {
             return self.breach(HResult::VDSX_E_BAD_ID, Some(message)).await;
         }
         if let Output::CreateLun(lun) = output
-            && let Some(fault) = after.hidden.get(&lun).cloned()
+            && let Some(fault) = after.hidden.get(&ObjectRef::Lun(lun)).cloned()
         {
             return self.breach(fault.result, Some(fault.message)).await;
         }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vds_model::{DriveId, HResult, LunId, LunType, PropertyError};
+use vds_model::{DriveId, HResult, LunType, PortalId, PropertyError};
 use vds_operation::{ObjectRef, Output};
 
 use crate::view::sum;
-use crate::{CreateLun, LunView, Provisioning, Request, View};
+use crate::{CreateLun, LunView, PoolView, Provisioning, Refusal, Request, TargetView, View};
 
 /// A LUN may differ from the size asked for by this share of it …
 const ROUNDING_SHARE: u64 = 8;
@@ -25,14 +25,43 @@ impl Fault {
         Self { result, message }
     }
 
+    fn refusal(self) -> Refusal {
+        Refusal::new(self.result, self.message)
+    }
+
     fn of(object: ObjectRef, error: &PropertyError) -> Self {
         Self::new(error.result(), format!("{object}: {error}"))
     }
 }
 
+/// Whether a view adds up, every LUN of it included: for those who judge a provider without serving it.
+///
+/// # Errors
+/// The first thing that does not add up.
+pub fn inspect_view(view: &View) -> Result<(), Refusal> {
+    let bad = check_view(view).map_err(Fault::refusal)?;
+    bad.into_values().next().map_or(Ok(()), |fault| Err(fault.refusal()))
+}
+
+/// Whether the output of an operation that says it succeeded fits its request and what is there now; for the same.
+///
+/// # Errors
+/// The first thing that does not add up.
+pub fn inspect_output(
+    request: &Request,
+    output: Output,
+    before: Option<&View>,
+    after: &View,
+) -> Result<(), Refusal> {
+    check_output(request, output, before, after).map_err(Fault::refusal)
+}
+
+/// What of a view is hidden, and why.
+pub(crate) type Hidden = BTreeMap<ObjectRef, Fault>;
+
 /// Checks a view by itself: every id used once, every reference leads somewhere, properties and sizes add up. Returns
-/// the LUNs that do not add up; they are hidden, and the rest goes on.
-pub(crate) fn check_view(view: &View) -> Result<BTreeMap<LunId, Fault>, Fault> {
+/// the LUNs and pools that do not add up; they are hidden, and the rest goes on.
+pub(crate) fn check_view(view: &View) -> Result<Hidden, Fault> {
     check_ids(view)?;
     for subsystem in &view.subsystems {
         let properties = &subsystem.properties;
@@ -53,10 +82,12 @@ pub(crate) fn check_view(view: &View) -> Result<BTreeMap<LunId, Fault>, Fault> {
     let drives: BTreeMap<DriveId, u64> =
         view.drives.iter().map(|drive| (drive.properties.id, drive.properties.size.0)).collect();
     let checked = view.luns.iter().map(|lun| (lun, check_lun(view, lun, &drives)));
-    let bad: BTreeMap<LunId, Fault> =
-        checked.filter_map(|(lun, found)| Some((lun.properties.id, found.err()?))).collect();
+    let mut bad: Hidden = checked
+        .filter_map(|(lun, found)| Some((ObjectRef::Lun(lun.properties.id), found.err()?)))
+        .collect();
     check_reserved(view, &drives, &bad)?;
     let luns: BTreeSet<_> = view.luns.iter().map(|lun| lun.properties.id).collect();
+    let portals: BTreeSet<_> = view.portals.iter().map(|portal| portal.properties.id).collect();
     for target in &view.targets {
         let object = ObjectRef::Target(target.properties.id);
         target.properties.check().map_err(|error| Fault::of(object, &error))?;
@@ -64,16 +95,77 @@ pub(crate) fn check_view(view: &View) -> Result<BTreeMap<LunId, Fault>, Fault> {
             let message = format!("{object} has LUN {}, which does not exist", entry.lun);
             return Err(Fault::new(HResult::VDSX_E_BAD_ID, message));
         }
+        check_portal_groups(target, &portals)?;
+    }
+    for pool in &view.pools {
+        if let Err(fault) = check_pool(view, pool, &drives) {
+            bad.insert(ObjectRef::Pool(pool.properties.id), fault);
+        }
     }
     Ok(bad)
 }
 
-/// The view without LUNs that do not add up.
-pub(crate) fn without(view: &View, hidden: &BTreeMap<LunId, Fault>) -> View {
+/// A target's groups have tags of their own, and share no portal.
+fn check_portal_groups(target: &TargetView, portals: &BTreeSet<PortalId>) -> Result<(), Fault> {
+    let mut tags = BTreeSet::new();
+    let mut taken = BTreeSet::new();
+    for group in &target.portal_groups {
+        let object = ObjectRef::PortalGroup(group.properties.id);
+        group.properties.check().map_err(|error| Fault::of(object, &error))?;
+        let tag = group.properties.tag.0;
+        if !tags.insert(tag) {
+            let message = format!("{object}: tag {tag} is used twice");
+            return Err(Fault::new(HResult::VDS_E_BAD_PROVIDER_DATA, message));
+        }
+        for portal in &group.portals {
+            if !portals.contains(portal) {
+                let message = format!("{object} has portal {portal}, which does not exist");
+                return Err(Fault::new(HResult::VDSX_E_BAD_ID, message));
+            }
+            if !taken.insert(*portal) {
+                let message = format!("{object}: portal {portal} is in two groups of its target");
+                return Err(Fault::new(HResult::VDS_E_BAD_PROVIDER_DATA, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_pool(view: &View, pool: &PoolView, drives: &BTreeMap<DriveId, u64>) -> Result<(), Fault> {
+    let properties = &pool.properties;
+    let object = ObjectRef::Pool(properties.id);
+    properties.check().map_err(|error| Fault::of(object, &error))?;
+    pool.attributes.check(properties).map_err(|error| Fault::of(object, &error))?;
+    if view.subsystem(pool.subsystem).is_none() {
+        let message =
+            format!("{object} belongs to subsystem {}, which does not exist", pool.subsystem);
+        return Err(Fault::new(HResult::VDSX_E_BAD_ID, message));
+    }
+    let mut taken: BTreeMap<DriveId, u64> = BTreeMap::new();
+    for extent in &pool.extents {
+        let drive = extent.drive;
+        let Some(size_bytes) = drives.get(&drive) else {
+            let message = format!("{object} has space of drive {drive}, which does not exist");
+            return Err(Fault::new(HResult::VDSX_E_BAD_DRIVE, message));
+        };
+        let bytes = taken.entry(drive).or_default();
+        *bytes = bytes.saturating_add(extent.size.0);
+        if *bytes > *size_bytes {
+            let message = format!("{object}: {bytes} B of drive {drive} of {size_bytes} B");
+            return Err(Fault::new(HResult::VDSX_E_BAD_SIZE, message));
+        }
+    }
+    Ok(())
+}
+
+/// The view without what does not add up.
+pub(crate) fn without(view: &View, hidden: &Hidden) -> View {
     let mut view = view.clone();
-    view.luns.retain(|lun| !hidden.contains_key(&lun.properties.id));
+    let is_good = |object| !hidden.contains_key(&object);
+    view.luns.retain(|lun| is_good(ObjectRef::Lun(lun.properties.id)));
+    view.pools.retain(|pool| is_good(ObjectRef::Pool(pool.properties.id)));
     for target in &mut view.targets {
-        target.luns.retain(|entry| !hidden.contains_key(&entry.lun));
+        target.luns.retain(|entry| is_good(ObjectRef::Lun(entry.lun)));
     }
     view
 }
@@ -96,13 +188,9 @@ fn check_ids(view: &View) -> Result<(), Fault> {
 }
 
 /// All plexes together reserve no more of a drive than it has. LUNs found bad are not counted.
-fn check_reserved(
-    view: &View,
-    drives: &BTreeMap<DriveId, u64>,
-    bad: &BTreeMap<LunId, Fault>,
-) -> Result<(), Fault> {
+fn check_reserved(view: &View, drives: &BTreeMap<DriveId, u64>, bad: &Hidden) -> Result<(), Fault> {
     let mut reserved: BTreeMap<DriveId, u64> = BTreeMap::new();
-    let luns = view.luns.iter().filter(|lun| !bad.contains_key(&lun.properties.id));
+    let luns = view.luns.iter().filter(|lun| !bad.contains_key(&ObjectRef::Lun(lun.properties.id)));
     let plexes = luns.flat_map(|lun| &lun.plexes);
     for extent in plexes.flat_map(|plex| &plex.extents) {
         let sum = reserved.entry(extent.drive).or_default();
@@ -173,9 +261,13 @@ pub(crate) fn check_output(
             check_size("the LUN grew by", grown_bytes, *by_bytes)
         }
         (Request::DeleteLun { lun }, _) => check_gone(ObjectRef::Lun(*lun), after),
+        (Request::AbsorbLun { other, .. }, _) => check_gone(ObjectRef::Lun(*other), after),
         (Request::RemovePlex { plex }, _) => check_gone(ObjectRef::Plex(*plex), after),
         (Request::DeleteTarget { target }, _) => check_gone(ObjectRef::Target(*target), after),
         (Request::RemovePortal { portal }, _) => check_gone(ObjectRef::Portal(*portal), after),
+        (Request::DeletePortalGroup { group }, _) => {
+            check_gone(ObjectRef::PortalGroup(*group), after)
+        }
         _ => Ok(()),
     }
 }

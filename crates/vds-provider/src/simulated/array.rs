@@ -287,10 +287,15 @@ impl Array {
             Request::SetTargetChap { target, chap } => {
                 let target = self.target_mut(*target)?;
                 target.properties.is_chap_enabled = chap.is_some();
+                target.has_common_secret = chap.is_some();
                 target.is_chap_mutual = chap.as_ref().is_some_and(|chap| chap.target.is_some());
                 target.chap_user =
                     chap.as_ref().map_or_else(String::new, |chap| chap.initiator.user.clone());
             }
+            Request::SetTargetName { target, name } => {
+                self.target_mut(*target)?.properties.friendly_name.clone_from(name);
+            }
+            Request::SetLunTarget { lun, target } => self.set_lun_target(*lun, *target)?,
             Request::AddPortal { listen, announce, .. } => {
                 return Ok(Output::AddPortal(self.add_portal(*listen, *announce, operation)));
             }
@@ -305,6 +310,22 @@ impl Array {
             }
         }
         Ok(output)
+    }
+
+    fn set_lun_target(&mut self, lun: LunId, target: Option<TargetId>) -> Result<(), Refusal> {
+        self.lun_mut(lun)?;
+        if let Some(target) = target {
+            self.target_mut(target)?;
+        }
+        for entry in &mut self.view.targets {
+            entry.luns.retain(|it| it.lun != lun);
+            if Some(entry.properties.id) == target {
+                let is_free = |number: &u16| entry.luns.iter().all(|it| it.number != *number);
+                let number = (0..=u16::MAX).find(is_free).expect("not every number is used");
+                entry.luns.push(TargetLun { lun, number });
+            }
+        }
+        Ok(())
     }
 
     fn add_portal(
@@ -389,6 +410,9 @@ impl Array {
             properties,
             chap_user: String::new(),
             is_chap_mutual: false,
+            chap_initiators: Vec::new(),
+            mutual_initiators: Vec::new(),
+            has_common_secret: false,
             portal_groups: Vec::new(),
             luns: Vec::new(),
         });

@@ -104,6 +104,14 @@ pub enum ViewMisbehaviour {
     ExtentsBeyondDrive,
     /// The subsystem has no identification.
     NoIdentification,
+    /// A pool has more free than it manages.
+    PoolOverdrawn,
+    /// A pool has more of a drive than there is.
+    PoolBeyondDrive,
+    /// A pool has space of a drive that does not exist.
+    PoolOnNoDrive,
+    /// A pool is of a subsystem that does not exist.
+    PoolOfNoSubsystem,
 }
 
 /// An answer that never comes.
@@ -113,7 +121,7 @@ pub(super) fn silence<T: 'static>() -> Answer<T> {
 
 /// The provider dies over the question.
 pub(super) fn death<T: Send + 'static>() -> Answer<T> {
-    Box::pin(std::future::ready(Err(Died { how: "told to die".to_owned() })))
+    Box::pin(std::future::ready(Err(Died::new("told to die"))))
 }
 
 /// What the start answers.
@@ -204,7 +212,7 @@ impl RawOperation for Tricky {
             let mut waited = honest.await?;
             for trick in &tricks {
                 match trick {
-                    Misbehaviour::DiesInWait => return Err(Died { how: "told to die".to_owned() }),
+                    Misbehaviour::DiesInWait => return Err(Died::new("told to die")),
                     Misbehaviour::PanicsInWait => panic!("the simulated provider panics"),
                     _ => twist(&mut waited, trick, nth_wait),
                 }

@@ -107,6 +107,7 @@ pub(super) fn lun_view(
         sum(plexes.iter().flat_map(|plex| &plex.extents).map(|extent| extent.size));
     LunView {
         subsystem,
+        number: None,
         properties: LunProperties {
             id,
             size: Bytes(size_bytes),

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use crate::world::{GIB, World};
-use vds_model::{DriveId, HResult, LunId, LunType, OperationId};
+use vds_model::{
+    DriveId, HResult, LunId, LunType, OperationId, PortalGroupId, PortalGroupProperties,
+    PortalGroupTag, PortalId,
+};
 use vds_operation::{ObjectRef, OperationKind, Output, Owner, State};
-use vds_provider::{Misbehaviour as M, Pace, Request, StartContext, ViewMisbehaviour as V};
+use vds_provider::{
+    Misbehaviour as M, Pace, PortalGroupView, Request, StartContext, View, ViewMisbehaviour as V,
+    inspect_view,
+};
 
 const BAD_DATA: HResult = HResult::VDS_E_BAD_PROVIDER_DATA;
 const DEATH: HResult = HResult::VDS_E_PROVIDER_FAILURE;
@@ -234,6 +240,26 @@ fn a_view_that_does_not_add_up_is_not_shown() {
     check_view(V::Silent, SILENCE, "provider.silent");
 }
 
+#[track_caller]
+fn check_pool(how: V, code: &str) {
+    let mut world = World::new();
+    assert_eq!(world.verdict().0, HResult::S_OK);
+    world.provider.misbehave_view(how);
+    let checked = world.checked.clone();
+    let view = world.run(checked.view()).unwrap();
+    assert_eq!((view.pools.len(), view.luns.len()), (0, 1), "{how:?}");
+    assert_eq!(view.all_pools().len(), 1, "{how:?}: the one that follows from the array");
+    assert_eq!(world.marks(), [code], "{how:?}");
+}
+
+#[test]
+fn a_pool_that_does_not_add_up_is_hidden() {
+    check_pool(V::PoolOverdrawn, "provider.bad_size");
+    check_pool(V::PoolBeyondDrive, "provider.bad_size");
+    check_pool(V::PoolOnNoDrive, "provider.bad_drive");
+    check_pool(V::PoolOfNoSubsystem, "provider.bad_id");
+}
+
 #[test]
 fn a_delete_that_deletes_nothing_fails() {
     let mut world = World::new();
@@ -256,4 +282,35 @@ fn deadlines_are_as_long_as_they_are_told() {
     world.result(create).unwrap_err();
     let passed = Duration::from_millis(world.now_ms());
     assert_eq!(passed.as_secs(), 60, "the start is given a minute");
+}
+
+#[test]
+fn groups_of_a_target_that_share_are_found() {
+    let mut world = World::new();
+    let subsystem = world.provider.subsystem();
+    let target = Request::CreateTarget { subsystem, iqn: String::new(), name: "t".into() };
+    world.result(target).unwrap();
+    let listen = "127.0.0.1:3260".parse().unwrap();
+    let portal = Request::AddPortal { subsystem, listen, announce: None };
+    let Ok(Output::AddPortal(portal)) = world.result(portal) else { panic!("a portal") };
+    let checked = world.checked.clone();
+    let honest = world.run(checked.view()).unwrap();
+    let verdict = |groups: &[(u8, u16, &[PortalId])]| {
+        let mut view = View::clone(&honest);
+        let shown = groups.iter().map(|(id, tag, portals)| PortalGroupView {
+            properties: PortalGroupProperties {
+                id: PortalGroupId::from_bytes([*id; 16]),
+                tag: PortalGroupTag(*tag),
+            },
+            portals: portals.to_vec(),
+        });
+        view.targets[0].portal_groups = shown.collect();
+        inspect_view(&view).map_err(|refusal| refusal.result)
+    };
+    let bad_id = Err(HResult::VDSX_E_BAD_ID);
+    assert_eq!(verdict(&[(7, 1, &[portal]), (8, 2, &[])]), Ok(()));
+    assert_eq!(verdict(&[(7, 1, &[portal]), (8, 1, &[])]), Err(BAD_DATA));
+    assert_eq!(verdict(&[(7, 1, &[portal]), (8, 2, &[portal])]), Err(BAD_DATA));
+    assert_eq!(verdict(&[(7, 1, &[PortalId::from_bytes([9; 16])])]), bad_id);
+    assert_eq!(verdict(&[(0, 1, &[portal])]), bad_id);
 }

@@ -29,6 +29,8 @@ pub struct DriveSpec {
     pub kind: DiskKind,
     /// How long it takes.
     pub timing: DriveModel,
+    /// Whether it says that it turns.
+    pub rotates: bool,
 }
 
 impl DriveSpec {
@@ -42,13 +44,22 @@ impl DriveSpec {
             model: String::new(),
             kind: DiskKind::File,
             timing: DriveModel::Random { up_to_ns: 200_000 },
+            rotates: false,
         }
     }
 
-    /// With service times.
+    /// With service times; one that seeks turns.
     #[must_use]
     pub fn timing(mut self, timing: DriveModel) -> Self {
         self.timing = timing;
+        self.rotates = matches!(timing, DriveModel::Queue { seeks: true, .. });
+        self
+    }
+
+    /// As one that turns, whatever its service times.
+    #[must_use]
+    pub fn rotating(mut self) -> Self {
+        self.rotates = true;
         self
     }
 

@@ -233,6 +233,7 @@ impl SimSource {
             serial: state.spec.serial.clone(),
             model: state.spec.model.clone(),
             kind: state.spec.kind,
+            rotates: state.spec.rotates,
         };
         drop(state);
         Ok(Rc::new(SimDisk { inner, shelf: Rc::clone(&self.shelf), door, serial, description }))

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vds_format::{DriveNo, LunNo, SegmentNo, SlabNo};
+use vds_model::PortalGroupId;
 
-use super::{CatalogState, MAP_COPY, size};
+use super::{CatalogState, DERIVED_TAG, MAP_COPY, size};
 
 /// A property that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub(crate) enum BrokenInvariant {
     Reservations(DriveNo),
     /// A number was used that the array would give out again.
     NextNumber(&'static str),
+    /// A portal group of a target that is not there, or with a portal that is not there.
+    PortalGroupOfNothing(PortalGroupId),
+    /// A portal group shares its tag or a portal with another of its target, or has a tag that none can have.
+    PortalGroupShares(PortalGroupId),
     /// The index by LUN does not agree with the segments.
     Index(SegmentNo),
     /// The count of encoded bytes is not what encoding gives.
@@ -48,6 +53,7 @@ impl CatalogState {
         self.check_segments()?;
         self.check_slabs()?;
         self.check_reservations()?;
+        self.check_portal_groups()?;
         let orphan = self.checkpoints.keys().find(|lun| !self.luns.contains_key(lun));
         if let Some(lun) = orphan {
             return Err(BrokenInvariant::CheckpointWithoutLun(*lun));
@@ -120,6 +126,29 @@ impl CatalogState {
                 if !used.insert((drive, slab)) {
                     return Err(BrokenInvariant::SlabUsedTwice(drive, slab));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_portal_groups(&self) -> Result<(), BrokenInvariant> {
+        let mut tags = BTreeSet::new();
+        let mut places = BTreeSet::new();
+        for (id, group) in &self.portal_groups {
+            let target = group.target;
+            let mut portals = group.portals.iter();
+            if !self.targets.contains_key(&target)
+                || !portals.all(|portal| self.portals.contains_key(portal))
+            {
+                return Err(BrokenInvariant::PortalGroupOfNothing(*id));
+            }
+            let has_own_tag = group.tag > DERIVED_TAG && tags.insert((target, group.tag));
+            let mut portals = group.portals.iter();
+            if !has_own_tag || !portals.all(|portal| places.insert((target, *portal))) {
+                return Err(BrokenInvariant::PortalGroupShares(*id));
+            }
+            if self.next_tag(target) <= group.tag {
+                return Err(BrokenInvariant::NextNumber("portal group tag"));
             }
         }
         Ok(())

@@ -3,7 +3,8 @@
 use std::borrow::Borrow;
 
 use vds_format::{
-    ArrayRecord, DriveRecord, LunRecord, PortalRecord, Record, SegmentRecord, TargetRecord, Writer,
+    ArrayRecord, DriveRecord, LunRecord, PortalGroupRecord, PortalRecord, Record, SegmentRecord,
+    TargetRecord, Writer,
 };
 
 /// Kind, zero and length before every record.
@@ -13,6 +14,8 @@ const ID: u64 = 16;
 pub(super) const CHECKPOINT: u64 = FRAME + 49;
 /// One column of a segment.
 pub(super) const COLUMN: u64 = 9;
+/// One portal in a group.
+pub(super) const PORTAL_PLACE: u64 = 4;
 
 fn text(text: &str) -> u64 {
     blob(text.as_bytes())
@@ -51,11 +54,18 @@ pub(super) fn target(target: &TargetRecord) -> u64 {
     let initiators: u64 = 4 + initiators.sum::<u64>();
     let names = text(&target.iscsi_name) + text(&target.friendly_name);
     let mutual = text(&target.mutual_user) + blob(&target.mutual_secret);
-    FRAME + 4 + ID + names + 1 + initiators + mutual
+    let towards = target.mutual_initiators.iter();
+    let towards: u64 = towards.map(|entry| text(&entry.initiator) + blob(&entry.secret)).sum();
+    let list = if target.mutual_initiators.is_empty() { 0 } else { 4 };
+    FRAME + 4 + ID + names + 1 + initiators + mutual + list + towards
 }
 
 pub(super) fn portal(portal: &PortalRecord) -> u64 {
     FRAME + 4 + ID + text(&portal.listen) + text(&portal.announce)
+}
+
+pub(super) fn portal_group(group: &PortalGroupRecord) -> u64 {
+    FRAME + ID + 4 + 2 + 2 + 4 + PORTAL_PLACE * group.portals.len() as u64
 }
 
 pub(super) fn operation(record: &[u8]) -> u64 {

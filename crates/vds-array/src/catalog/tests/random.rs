@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use vds_format::{
-    CheckpointRecord, DriveNo, LunNo, Place, PortalRecord, Record, SegmentNo, Sequence,
-    TargetRecord,
+    CheckpointRecord, DriveNo, LunNo, Place, PortalGroupRecord, PortalRecord, Record, SegmentNo,
+    Sequence, TargetRecord,
 };
-use vds_model::{OperationId, PortalId, TargetId};
+use vds_model::{OperationId, PortalGroupId, PortalId, TargetId};
 
 use super::bench::{Bench, lun, segment};
 use crate::catalog::CatalogState;
@@ -54,6 +54,10 @@ fn a_record() -> impl Strategy<Value = Record> {
                 initiators: Vec::new(),
                 mutual_user: String::new(),
                 mutual_secret: vec![1, 2],
+                mutual_initiators: (number > 2)
+                    .then(|| vds_format::MutualSecret { initiator: "i".into(), secret: vec![3] })
+                    .into_iter()
+                    .collect(),
             })
         }),
         (1..4_u32).prop_map(Record::TargetDeleted),
@@ -62,6 +66,8 @@ fn a_record() -> impl Strategy<Value = Record> {
             Record::Portal(PortalRecord { number, id, listen, announce: String::new() })
         }),
         (1..4_u32).prop_map(Record::PortalDeleted),
+        a_portal_group().prop_map(Record::PortalGroup),
+        (1..5_u8).prop_map(|id| Record::PortalGroupDeleted(PortalGroupId::from_bytes([id; 16]))),
         (0..4_u8, 0..200_usize).prop_map(|(number, length)| Record::Operation {
             id: OperationId::from_bytes([number; 16]),
             record: vec![number; length],
@@ -70,6 +76,14 @@ fn a_record() -> impl Strategy<Value = Record> {
             .prop_map(|number| Record::OperationDeleted(OperationId::from_bytes([number; 16]))),
         (1..6_u16).prop_map(|number| Record::DriveDeleted(DriveNo(number))),
     ]
+}
+
+fn a_portal_group() -> impl Strategy<Value = PortalGroupRecord> {
+    let portals = prop::collection::vec(1..4_u32, 0..3);
+    (1..5_u8, 1..4_u32, 1..5_u16, portals).prop_map(|(id, target, tag, portals)| {
+        let id = PortalGroupId::from_bytes([id; 16]);
+        PortalGroupRecord { id, target, tag, next_tag: 5, portals }
+    })
 }
 
 fn three_drives() -> CatalogState {

@@ -256,7 +256,7 @@ fn two_arrays_side_by_side() {
     let lun = bench.make_lun(&embedded, create(other, LunType::Mirror, MIB));
     let iqn = embedded.view().targets[0].properties.iscsi_name.as_str().to_owned();
     let same = Request::CreateTarget { subsystem: one, iqn, name: String::new() };
-    assert_eq!(bench.run(&embedded, same), Outcome::Refused(HResult::VDS_E_OBJECT_EXISTS));
+    assert_eq!(bench.run(&embedded, same), Outcome::Refused(HResult::VDS_E_NAME_NOT_UNIQUE));
     bench.sim.run_until(embedded.shutdown()).unwrap();
     let late = bench.begin(&embedded, Request::DeleteLun { lun });
     assert_eq!(late.unwrap_err(), HResult::VDSX_E_SERVICE_STOPPING);

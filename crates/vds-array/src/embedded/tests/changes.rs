@@ -116,7 +116,7 @@ fn targets_portals_and_secrets() {
         panic!("no target");
     };
     let again = bench.run(&embedded, name("iqn.2025-01.org.example:t"));
-    assert_eq!(again, Outcome::Refused(HResult::VDS_E_OBJECT_EXISTS));
+    assert_eq!(again, Outcome::Refused(HResult::VDS_E_NAME_NOT_UNIQUE));
     let secret = |byte: u8| ChapSecret::new(vec![byte; 12]).unwrap();
     let chap = Chap {
         initiator: ChapCredential { user: "u".into(), secret: secret(b'a') },
@@ -145,7 +145,7 @@ fn targets_portals_and_secrets() {
     assert_eq!(chap.mutual.as_ref().unwrap().1.expose(), &[b'b'; 12]);
     assert!(!format!("{chap:?}").contains("aaaa"), "{chap:?}");
     let full = bench.run(&embedded, Request::DeleteTarget { target });
-    assert_eq!(full, Outcome::Refused(HResult::VDS_E_INVALID_STATE));
+    assert_eq!(full, Outcome::Refused(HResult::VDS_E_ASSOCIATED_LUNS_EXIST));
     for lun in [lun, other] {
         done(&bench.run(&embedded, Request::DeleteLun { lun }));
     }

@@ -10,7 +10,7 @@ use vds_sim::{CrashMode, CutPoint};
 use super::super::resume::TAKE_UP_TWICE;
 use super::super::run::PLANTED;
 use super::bench::{Bench, MIB, Outcome, check, drive_ids, make_request};
-use super::stage::{Case, Stage, cases, facts};
+use super::stage::{Case, Stage, absorb, cases, facts};
 
 /// Facts before and after the operation, undisturbed, and how many writes and flushes it takes.
 pub(super) fn undisturbed(case: &Case, seed: u64) -> (String, String, u64) {
@@ -126,7 +126,7 @@ fn matrix(case: &Case, seed: u64, stride: u64) {
 
 #[test]
 fn every_kind_of_operation_has_one_end_whatever_crashes_when() {
-    for case in cases() {
+    for case in cases().into_iter().chain([absorb()]) {
         for seed in vds_sim::seeds(1) {
             let count = undisturbed(&case, seed).2;
             matrix(&case, seed, (count / 40).max(1));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use vds_io::LunIo;
 use vds_model::{Change, DriveId, HResult, Health, LunId, LunStatus, LunType, SubsystemId};
 use vds_operation::{Operation, Output, OutputType, State};
-use vds_provider::{CreateLun, LunView, Request};
+use vds_provider::{CreateLun, LunView, MaxSizeQuery, Request};
 use vds_sim::lun_model::{LunModel, Mix, Workload};
 
 use super::super::Embedded;
@@ -244,6 +244,62 @@ fn adding_a_copy_can_be_cancelled_and_paused() {
     mirror.verify();
     let again = mirror.run(Request::AddPlex { lun: mirror.lun, drives: None });
     assert_eq!(again, Outcome::Done(Output::Done(OutputType::AddLunPlex)));
+    mirror.verify();
+}
+
+/// A LUN on this drive of the array.
+fn other(mirror: &Mirror, size_bytes: u64, lun_type: LunType, drives: &[usize]) -> LunId {
+    let on = Some(drives.iter().map(|drive| mirror.ids[*drive]).collect());
+    let request = CreateLun { drives: on, ..create(mirror.array, lun_type, size_bytes) };
+    mirror.bench.make_lun(&mirror.embedded, request)
+}
+
+#[test]
+fn a_copy_takes_the_place_of_another_lun() {
+    let mut mirror = Mirror::new(41, 2, LunType::Simple, 1);
+    let full = MaxSizeQuery {
+        drives: Some(vec![mirror.ids[1]]),
+        ..MaxSizeQuery::new(mirror.array, LunType::Simple)
+    };
+    let asked = mirror.embedded.query_max_lun_create_size(full);
+    let size_bytes = mirror.bench.sim.run_until(asked).unwrap().unwrap();
+    let gone = other(&mirror, size_bytes, LunType::Simple, &[1]);
+    let no_room = mirror.run(Request::AddPlex { lun: mirror.lun, drives: None });
+    assert_eq!(no_room, Outcome::Refused(HResult::VDS_E_NOT_ENOUGH_SPACE));
+    let operation = mirror.begin(Request::AbsorbLun { lun: mirror.lun, other: gone });
+    let end = mirror.work_until(&operation);
+    assert_eq!(end.result(), Ok(Output::Done(OutputType::AddLunPlex)));
+    assert_eq!(mirror.places(), [[1], [2]]);
+    assert_eq!(mirror.health(), Health::Healthy);
+    let view = mirror.embedded.view();
+    assert_eq!((view.luns.len(), view.targets.len()), (1, 1), "the other LUN and its target");
+    mirror.verify();
+    mirror.restart();
+    mirror.verify();
+    mirror.lose(1);
+    mirror.verify();
+}
+
+#[test]
+fn a_lun_whose_place_cannot_be_taken_is_left_alone() {
+    let mirror = Mirror::new(42, 4, LunType::Simple, 1);
+    let check = |other: LunId, expected: HResult| {
+        let absorb = Request::AbsorbLun { lun: mirror.lun, other };
+        assert_eq!(mirror.run(absorb), Outcome::Refused(expected));
+        let lun = mirror.embedded.view().lun(other).unwrap().properties.status;
+        assert_eq!(lun, LunStatus::Online);
+    };
+    check(other(&mirror, MIB, LunType::Simple, &[1]), HResult::VDSX_E_PLEX_TOO_SMALL);
+    check(other(&mirror, SIZE, LunType::Simple, &[0]), HResult::VDS_E_INVALID_OPERATION);
+    check(other(&mirror, SIZE, LunType::Mirror, &[1, 2]), HResult::VDS_E_NOT_SUPPORTED);
+    check(mirror.lun, HResult::E_INVALIDARG);
+    let lost = other(&mirror, SIZE, LunType::Simple, &[3]);
+    mirror.lose(4);
+    let absorb = Request::AbsorbLun { lun: mirror.lun, other: lost };
+    assert_eq!(mirror.run(absorb), Outcome::Refused(HResult::VDSX_E_DRIVE_VANISHED));
+    assert!(mirror.embedded.view().lun(lost).is_some());
+    let nothing = Request::AbsorbLun { lun: mirror.lun, other: LunId::from_bytes([7; 16]) };
+    assert_eq!(mirror.run(nothing), Outcome::Refused(HResult::VDS_E_OBJECT_NOT_FOUND));
     mirror.verify();
 }
 

@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use vds_model::{
-    ChapSecret, DriveId, HintMask, Hints, LunId, LunStatus, LunType, SubsystemId, UnmaskingList,
+    ChapSecret, DriveId, HintMask, Hints, IscsiName, LunId, LunStatus, LunType, PortalGroupId,
+    SubsystemId, UnmaskingList,
 };
-use vds_provider::{Caching, Chap, ChapCredential, CreateLun, Request, View};
+use vds_provider::{
+    Caching, Chap, ChapCredential, ChapSecretChange, ChapSide, CreateLun, Request, View,
+};
 use vds_sim::lun_model::{LunModel, Mix, Workload};
 
 use super::super::Embedded;
@@ -73,7 +76,10 @@ pub(super) fn facts(view: &View) -> String {
     }
     for target in &view.targets {
         let name = target.properties.iscsi_name.as_str().rsplit('.').next().unwrap_or_default();
-        let _ = writeln!(out, "target {name} {} {}", target.chap_user, target.luns.len());
+        let groups = target.portal_groups.iter();
+        let groups: Vec<_> = groups.map(|it| (it.properties.tag.0, it.portals.len())).collect();
+        let (user, luns) = (&target.chap_user, target.luns.len());
+        let _ = writeln!(out, "target {name} {user} {luns} {groups:?}");
     }
     for portal in &view.portals {
         let _ = writeln!(out, "portal {}", portal.properties.address);
@@ -112,7 +118,112 @@ pub(super) fn case(name: &'static str, request: fn(&Stage) -> Request) -> Case {
     Case { name, lun_type: LunType::Mirror, prepare: nothing, request }
 }
 
+/// One that is not undone when it fails: the other LUN ends as the copy begins.
+pub(super) fn absorb() -> Case {
+    let beside = |stage: &Stage| {
+        let on = Some(vec![stage.ids[2]]);
+        let other = CreateLun { drives: on, ..create(stage.array, LunType::Simple, SIZE) };
+        stage.bench.make_lun(stage.embedded(), other);
+    };
+    let request = |stage: &Stage| {
+        let view = stage.view();
+        let mut luns = view.luns.iter().map(|lun| lun.properties.id);
+        let other = luns.find(|lun| *lun != stage.lun).unwrap();
+        Request::AbsorbLun { lun: stage.lun, other }
+    };
+    Case { lun_type: LunType::Simple, prepare: beside, ..case("absorb LUN", request) }
+}
+
 pub(super) fn cases() -> Vec<Case> {
+    let mut cases = of_luns_and_drives();
+    cases.extend(of_targets());
+    cases
+}
+
+fn first_group(stage: &Stage) -> PortalGroupId {
+    stage.view().targets[0].portal_groups[0].properties.id
+}
+
+fn make_group(stage: &Stage) -> PortalGroupId {
+    let target = stage.view().targets[0].properties.id;
+    stage.bench.run(stage.embedded(), Request::CreatePortalGroup { target });
+    first_group(stage)
+}
+
+fn of_targets() -> Vec<Case> {
+    vec![
+        case("create target", |stage| Request::CreateTarget {
+            subsystem: stage.array,
+            iqn: String::new(),
+            name: "new".into(),
+        }),
+        case("set CHAP", |stage| {
+            let secret = ChapSecret::new(*b"twelve-bytes").unwrap();
+            let initiator = ChapCredential { user: "u".into(), secret };
+            let target = stage.view().targets[0].properties.id;
+            Request::SetTargetChap { target, chap: Some(Chap { initiator, target: None }) }
+        }),
+        case("set one secret", |stage| Request::SetTargetSecret {
+            target: stage.view().targets[0].properties.id,
+            change: ChapSecretChange {
+                side: ChapSide::Target,
+                initiator: Some(IscsiName::parse("iqn.2025-01.org.example:a").unwrap()),
+                secret: Some(ChapSecret::new(*b"twelve-bytes").unwrap()),
+            },
+        }),
+        case("set target name", |stage| Request::SetTargetName {
+            target: stage.view().targets[0].properties.id,
+            name: "new".into(),
+        }),
+        case("set array name", |stage| Request::SetSubsystemName {
+            subsystem: stage.array,
+            name: "new".into(),
+        }),
+        case("set LUN target", |stage| Request::SetLunTarget { lun: stage.lun, target: None }),
+        case("add portal", |stage| Request::AddPortal {
+            subsystem: stage.array,
+            listen: "127.0.0.1:3261".parse().unwrap(),
+            announce: None,
+        }),
+        case("remove portal", |stage| Request::RemovePortal {
+            portal: stage.view().portals[0].properties.id,
+        }),
+        case("create portal group", |stage| Request::CreatePortalGroup {
+            target: stage.view().targets[0].properties.id,
+        }),
+        Case {
+            prepare: |stage| {
+                make_group(stage);
+            },
+            ..case("delete portal group", |stage| Request::DeletePortalGroup {
+                group: first_group(stage),
+            })
+        },
+        Case {
+            prepare: |stage| {
+                make_group(stage);
+            },
+            ..case("add to portal group", |stage| Request::AddToPortalGroup {
+                group: first_group(stage),
+                portal: stage.view().portals[0].properties.id,
+            })
+        },
+        Case {
+            prepare: |stage| {
+                let portal = stage.view().portals[0].properties.id;
+                let group = make_group(stage);
+                let request = Request::AddToPortalGroup { group, portal };
+                stage.bench.run(stage.embedded(), request);
+            },
+            ..case("remove from portal group", |stage| Request::RemoveFromPortalGroup {
+                group: first_group(stage),
+                portal: stage.view().portals[0].properties.id,
+            })
+        },
+    ]
+}
+
+fn of_luns_and_drives() -> Vec<Case> {
     vec![
         case("create LUN", |stage| Request::CreateLun(create(stage.array, LunType::Mirror, MIB))),
         case("delete LUN", |stage| Request::DeleteLun { lun: stage.lun }),
@@ -154,25 +265,6 @@ pub(super) fn cases() -> Vec<Case> {
         case("set hints", |stage| Request::ApplyLunHints {
             lun: stage.lun,
             hints: Hints::none().with_opinion(HintMask::YANKABLE, true),
-        }),
-        case("create target", |stage| Request::CreateTarget {
-            subsystem: stage.array,
-            iqn: String::new(),
-            name: "new".into(),
-        }),
-        case("set CHAP", |stage| {
-            let secret = ChapSecret::new(*b"twelve-bytes").unwrap();
-            let initiator = ChapCredential { user: "u".into(), secret };
-            let target = stage.view().targets[0].properties.id;
-            Request::SetTargetChap { target, chap: Some(Chap { initiator, target: None }) }
-        }),
-        case("add portal", |stage| Request::AddPortal {
-            subsystem: stage.array,
-            listen: "127.0.0.1:3261".parse().unwrap(),
-            announce: None,
-        }),
-        case("remove portal", |stage| Request::RemovePortal {
-            portal: stage.view().portals[0].properties.id,
         }),
         case("add drive", |stage| Request::AddDrive {
             subsystem: stage.array,

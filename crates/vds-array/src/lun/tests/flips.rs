@@ -262,6 +262,9 @@ fn flips_on_one_copy_are_medium_errors_for_their_block() {
                 }
             }
             assert_eq!(unreadable, lost, "seed {seed}");
+            // What can be read is what was written.
+            let workload = machine.workload(&life, Mix::USUAL);
+            workload.verify().await.expect("no wrong data");
             life.check();
         });
         ran.unwrap_or_else(|stopped| panic!("seed {seed}: {stopped:?}"));

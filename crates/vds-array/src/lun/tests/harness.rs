@@ -10,7 +10,7 @@ use vds_format::{
 use vds_io::{LunIo, OpenMode, World};
 use vds_model::{DriveId, LunId, PlexId, SubsystemId};
 use vds_sim::lun_model::{LunModel, Mix, Workload};
-use vds_sim::{CrashMode, Sim, SimDisks};
+use vds_sim::{CrashMode, DriveModel, DriveSpec, Sim, SimDisks};
 
 use crate::catalog::{self, Catalog, NewArray, OpenOptions};
 use crate::drive::Drive;
@@ -30,10 +30,23 @@ pub(super) struct Layout {
     pub(super) drives_each: u16,
     pub(super) size_bytes: u64,
     pub(super) write_back: bool,
+    /// The data part of the share is that of a LUN of this size, if it is not zero: no more is written than fills that.
+    pub(super) data_bytes: u64,
+    pub(super) drive_bytes: u64,
+    /// On hard disks.
+    pub(super) turns: bool,
 }
 
-pub(super) const SIMPLE: Layout =
-    Layout { copies: 1, columns: 1, drives_each: 1, size_bytes: 8 * MIB, write_back: true };
+pub(super) const SIMPLE: Layout = Layout {
+    copies: 1,
+    columns: 1,
+    drives_each: 1,
+    size_bytes: 8 * MIB,
+    write_back: true,
+    data_bytes: 0,
+    drive_bytes: 64 * MIB,
+    turns: false,
+};
 pub(super) const SPAN: Layout = Layout { drives_each: 2, ..SIMPLE };
 pub(super) const STRIPE: Layout = Layout { columns: 3, drives_each: 3, ..SIMPLE };
 pub(super) const MIRROR: Layout = Layout { copies: 2, ..SIMPLE };
@@ -45,8 +58,14 @@ impl Layout {
     }
 
     fn needs(self) -> Needs {
-        let blocks = self.size_bytes / BLOCK_BYTES as u64;
-        layout::needs(blocks, 255, self.columns, self.copies == 1)
+        let of = |bytes: u64| {
+            layout::needs(bytes / BLOCK_BYTES as u64, 255, self.columns, self.copies == 1)
+        };
+        let whole = of(self.size_bytes);
+        match self.data_bytes {
+            0 => whole,
+            bytes => Needs { data_segments: of(bytes).data_segments, ..whole },
+        }
     }
 
     /// What is set aside on each drive.
@@ -134,7 +153,9 @@ impl Machine {
         let sim = Sim::new(seed);
         let disks = SimDisks::new(&sim);
         for drive in 1..=layout.drive_count() + extra_drives {
-            disks.add(&format!("d{drive}"), 64 * MIB);
+            let spec = DriveSpec::new(&format!("d{drive}"), layout.drive_bytes);
+            let spec = if seed % 2 == 1 { spec.rotating() } else { spec };
+            disks.add_spec(if layout.turns { spec.timing(DriveModel::HDD) } else { spec });
         }
         let model = Rc::new(RefCell::new(LunModel::new(seed, layout.size_bytes)));
         Self { sim, disks, layout, model, extra_drives, plant: Cell::new(None) }
@@ -147,13 +168,14 @@ impl Machine {
     /// Makes the array and its LUN.
     pub(super) async fn create(&self) -> Life {
         let world = self.sim.world();
-        let sizes = Geometry::array_sizes(64 * MIB, 64 * MIB);
+        let drive_bytes = self.layout.drive_bytes;
+        let sizes = Geometry::array_sizes(drive_bytes, drive_bytes);
         let mut drives = Vec::new();
         let mut records = Vec::new();
         for number in 1..=self.drive_count() {
             let path = format!("d{number}");
             let disk = self.disks.source().open(&path, OpenMode::Blank).await.expect("blank");
-            let geometry = Geometry::of_drive(64 * MIB, sizes).expect("large enough");
+            let geometry = Geometry::of_drive(drive_bytes, sizes).expect("large enough");
             let low = u8::try_from(number).expect("few");
             let id = DriveId::from_bytes([low; 16]);
             let number = DriveNo(number);
@@ -164,7 +186,7 @@ impl Machine {
                 name: path.clone(),
                 path,
                 serial: String::new(),
-                size_bytes: 64 * MIB,
+                size_bytes: drive_bytes,
                 slab_start: geometry.slab_start,
                 slab_count: geometry.slab_count,
                 state: DriveState::Active,
@@ -253,6 +275,18 @@ impl Life {
 }
 
 impl Life {
+    /// Sets what is free on all drives aside for a LUN that nobody writes to.
+    pub(super) fn promise_the_rest_to_another(&self) {
+        let mut space = self.engine.space.borrow_mut();
+        let drives: Vec<DriveNo> = self.engine.drives.borrow().keys().copied().collect();
+        let rest = |drive: DriveNo| {
+            let slabs = u32::try_from(space.unpromised(drive)).expect("few");
+            Reservation { drive, slabs }
+        };
+        let rest: Vec<Reservation> = drives.into_iter().map(rest).collect();
+        space.reserve(LunNo(2), &rest);
+    }
+
     /// Puts `with` in the place of a plex's drive and rebuilds what it lacks, as an operator's recovery does.
     pub(super) async fn recover_onto(
         &self,
