@@ -25,26 +25,34 @@ mod lun;
 mod operation;
 pub mod path;
 mod plan;
+mod pool;
 mod status;
 mod target;
 
-pub use array::{Controller, CreateSubsystem, NewDrive, OpenSubsystem, Port, Provider, Subsystem};
+pub use array::{
+    AddProvider, ChangeSubsystem, Controller, CreateSubsystem, NewDrive, OpenSubsystem, Plugin,
+    PluginOperation, Port, Provider, Subsystem,
+};
 pub use drive::{AddDrive, AvailableDrive, Drive, DriveExtent, FailDrive, SetDriveSpare};
 pub use error::ErrorBody;
 pub use event::{Change, Event, EventFilter};
 pub use lun::{
-    AddPlex, Caching, ChangeLun, CreateLun, DeleteLun, ExtendLun, Lun, LunAddress, Plex,
-    PlexExtent, Provisioning, TargetChoice,
+    AddPlex, Caching, ChangeLun, CreateLun, DeleteLun, Designator, ExtendLun, Lun, LunAddress,
+    Plex, PlexExtent, Provisioning, TargetChoice,
 };
 pub use operation::{
     CancelAnswer, CancelOutcome, ChangePriority, ObjectRef, Operation, OperationFilter,
     OperationOutput, OperationState, Owner, ScrubReport, WaitQuery,
 };
-pub use plan::{MaxSize, MaxSizeQuery, Plan, PlannedDrive, PlannedLayout};
-pub use status::{AuditRow, Damage, List, PageQuery, Status, SubsystemFilter};
+pub use plan::{MaxExtensionQuery, MaxSize, MaxSizeQuery, Plan, PlannedDrive, PlannedLayout};
+pub use pool::{Pool, PoolAttributes, PoolDrive};
+pub use status::{
+    AuditRow, Damage, List, PageQuery, ProviderFilter, Readiness, ReadyQuery, ReadyState, Status,
+    SubsystemFilter,
+};
 pub use target::{
-    AddPortal, Chap, ChapCredential, CreateTarget, Portal, PortalGroup, Session, SetTargetChap,
-    Target, TargetLun,
+    AddPortal, ChangeTarget, Chap, ChapCredential, ChapSide, CreateTarget, Portal, PortalGroup,
+    Session, SetTargetChap, SetTargetSecret, Target, TargetLun,
 };
 
 /// The version in every path.

@@ -48,6 +48,10 @@ pub struct Lun {
     pub subsystem: String,
     /// Its friendly name.
     pub name: String,
+    /// The array's own number of it, which no other LUN there ever had; null where the array numbers none. Not the number
+    /// that initiators address it by.
+    #[serde(default)]
+    pub number: Option<u32>,
     /// What it is, by label: `simple`, `span`, `stripe`, `mirror`…
     #[serde(rename = "type")]
     pub lun_type: String,
@@ -85,12 +89,30 @@ pub struct Lun {
     pub product: String,
     /// See [`Lun::vendor`].
     pub serial_number: String,
+    /// The product's revision, as initiators see it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub revision: String,
+    /// What initiators know it by (VPD page 0x83).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub designators: Vec<Designator>,
     /// Where initiators find it.
     pub addresses: Vec<LunAddress>,
     /// Its plexes, at least one.
     pub plexes: Vec<Plex>,
     /// What the operator should know: lost blocks, redundancy at risk.
     pub notes: Vec<String>,
+}
+
+/// One thing that initiators know a LUN by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Designator {
+    /// How its bytes are to be read, by label: `binary`, `ascii`, `utf8`.
+    pub code_set: String,
+    /// What it is, by label.
+    #[serde(rename = "type")]
+    pub designator_type: String,
+    /// Its bytes, two hexadecimal digits each.
+    pub hex: String,
 }
 
 /// Where initiators find a LUN.
@@ -154,6 +176,9 @@ pub struct CreateLun {
     /// Where, by id or name; may be left out when there is only one subsystem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsystem: Option<String>,
+    /// In which pool, by id or name. It says in which subsystem, too; given both, they have to agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// The friendly name; empty leaves it to the provider.
     #[serde(default)]
     pub name: String,
@@ -196,7 +221,8 @@ pub struct CreateLun {
     pub confirm_exposed: bool,
 }
 
-/// Change a LUN: exactly one of the first five fields is given.
+/// Change a LUN: exactly one thing, that is one of the fields but for the last, or both of `unmask_add` and
+/// `unmask_remove`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeLun {
@@ -221,6 +247,9 @@ pub struct ChangeLun {
     /// The whole new list of hints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hints: Option<Vec<String>>,
+    /// Through which target it is reached from now on: `none`, or one that exists. Initiators that use it lose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetChoice>,
     /// As [`CreateLun::confirm_exposed`], for a new unmasking list.
     #[serde(default)]
     pub confirm_exposed: bool,
@@ -246,11 +275,15 @@ pub struct ExtendLun {
     pub drives: Option<Vec<String>>,
 }
 
-/// Add a copy to a LUN, on free space.
+/// Add a copy to a LUN, on free space or in the place of another LUN.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddPlex {
     /// Where to put it, by id or name; without it the provider chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drives: Option<Vec<String>>,
+    /// The LUN in whose place to put it, by id or name, instead of drives. That LUN ends, with all its data, as the copy
+    /// begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absorb: Option<String>,
 }

@@ -9,10 +9,14 @@ macro_rules! fixed {
 fixed! {
     /// GET [`Status`](crate::Status).
     STATUS = "/v1/status";
-    /// GET a list of [`Provider`](crate::Provider).
+    /// GET [`Readiness`](crate::Readiness), query [`ReadyQuery`](crate::ReadyQuery).
+    READY = "/v1/ready";
+    /// GET a list of [`Provider`](crate::Provider); POST [`AddProvider`](crate::AddProvider). One: GET, DELETE; POST `/restart`.
     PROVIDERS = "/v1/providers";
     /// GET a list of [`Subsystem`](crate::Subsystem); POST [`CreateSubsystem`](crate::CreateSubsystem).
     SUBSYSTEMS = "/v1/subsystems";
+    /// GET a list of [`Pool`](crate::Pool).
+    POOLS = "/v1/pools";
     /// GET a list of [`Controller`](crate::Controller).
     CONTROLLERS = "/v1/controllers";
     /// GET a list of [`Port`](crate::Port).
@@ -31,6 +35,8 @@ fixed! {
     TARGETS = "/v1/targets";
     /// GET a list of [`Portal`](crate::Portal); POST [`AddPortal`](crate::AddPortal).
     PORTALS = "/v1/portals";
+    /// Below it one [`PortalGroup`](crate::PortalGroup) each; they are listed with their targets.
+    PORTAL_GROUPS = "/v1/portal-groups";
     /// GET a list of [`Session`](crate::Session).
     SESSIONS = "/v1/sessions";
     /// GET a list of [`Damage`](crate::Damage).
@@ -39,14 +45,20 @@ fixed! {
     OPERATIONS = "/v1/operations";
     /// GET: a stream of server-sent events, each an [`Event`](crate::Event).
     EVENTS = "/v1/events";
-    /// POST, no body: look for arrays and drives. Answered with an operation.
+    /// POST, no body, with a [`ProviderFilter`](crate::ProviderFilter): look for arrays and drives. Answered with an operation.
     REENUMERATE = "/v1/reenumerate";
-    /// POST, no body: read the properties of known objects again. Answered with an operation.
+    /// POST, no body, with a [`ProviderFilter`](crate::ProviderFilter): read the properties of known objects again. Answered
+    /// with an operation.
     REFRESH = "/v1/refresh";
     /// GET a list of [`AuditRow`](crate::AuditRow), newest first.
     AUDIT = "/v1/audit";
     /// Below it one [`Plex`](crate::Plex) each; plexes are listed with their LUNs.
     PLEXES = "/v1/plexes";
+}
+
+/// A path that asks one provider, as a [`ProviderFilter`](crate::ProviderFilter) says it.
+pub fn of_provider(path: &str, provider: &str) -> String {
+    format!("{path}?provider={}", segment(provider))
 }
 
 /// One element of a path, with everything percent-encoded that could be mistaken for something else.
@@ -81,12 +93,14 @@ macro_rules! of_one {
 of_one! {
     /// GET one [`Provider`](crate::Provider).
     provider = PROVIDERS, "";
-    /// GET one [`Subsystem`](crate::Subsystem).
+    /// GET one [`Subsystem`](crate::Subsystem); PATCH [`ChangeSubsystem`](crate::ChangeSubsystem).
     subsystem = SUBSYSTEMS, "";
     /// POST [`OpenSubsystem`](crate::OpenSubsystem).
     subsystem_open = SUBSYSTEMS, "/open";
     /// POST, no body: read and verify everything, and mend what another copy has.
     subsystem_scrub = SUBSYSTEMS, "/scrub";
+    /// GET one [`Pool`](crate::Pool).
+    pool = POOLS, "";
     /// GET one [`Drive`](crate::Drive); DELETE: drain and release it.
     drive = DRIVES, "";
     /// POST [`FailDrive`](crate::FailDrive): declare it failed.
@@ -98,16 +112,24 @@ of_one! {
     lun = LUNS, "";
     /// POST [`ExtendLun`](crate::ExtendLun).
     lun_extend = LUNS, "/extend";
+    /// POST [`MaxExtensionQuery`](crate::MaxExtensionQuery), answered with [`MaxSize`](crate::MaxSize); changes nothing.
+    lun_max_extension = LUNS, "/max-extension";
     /// POST, no body: bring it back to full redundancy.
     lun_recover = LUNS, "/recover";
     /// POST [`AddPlex`](crate::AddPlex).
     lun_plexes = LUNS, "/plexes";
     /// GET one [`Plex`](crate::Plex); DELETE: take it from its LUN.
     plex = PLEXES, "";
-    /// GET one [`Target`](crate::Target); DELETE.
+    /// GET one [`Target`](crate::Target); PATCH [`ChangeTarget`](crate::ChangeTarget); DELETE.
     target = TARGETS, "";
     /// PUT [`SetTargetChap`](crate::SetTargetChap).
     target_chap = TARGETS, "/chap";
+    /// PUT [`SetTargetSecret`](crate::SetTargetSecret).
+    target_secret = TARGETS, "/secret";
+    /// POST, no body: make a [`PortalGroup`](crate::PortalGroup) for it, with no portal in it.
+    target_portal_groups = TARGETS, "/portal-groups";
+    /// DELETE: delete it; it must have no portals.
+    portal_group = PORTAL_GROUPS, "";
     /// GET one [`Portal`](crate::Portal); DELETE.
     portal = PORTALS, "";
     /// GET one [`Operation`](crate::Operation), query [`WaitQuery`](crate::WaitQuery).
@@ -120,6 +142,11 @@ of_one! {
     operation_resume = OPERATIONS, "/resume";
     /// POST [`ChangePriority`](crate::ChangePriority).
     operation_priority = OPERATIONS, "/priority";
+}
+
+/// PUT, no body: put the portal into the group; DELETE: take it out.
+pub fn portal_in_group(group: &str, portal: &str) -> String {
+    format!("{}/portals/{}", portal_group(group), segment(portal))
 }
 
 #[cfg(test)]

@@ -51,6 +51,9 @@ pub struct MaxSizeQuery {
     /// Where, by id or name; may be left out when there is only one subsystem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsystem: Option<String>,
+    /// In which pool, by id or name; as [`CreateLun::pool`](crate::CreateLun::pool).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// What it is to be, by label; `default` without it.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub lun_type: Option<String>,
@@ -68,7 +71,16 @@ pub struct MaxSizeQuery {
     pub columns: Option<u16>,
 }
 
-/// The answer to a [`MaxSizeQuery`].
+/// How much larger could a LUN be made?
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaxExtensionQuery {
+    /// Drives to use first, by id or name; others follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drives: Option<Vec<String>>,
+}
+
+/// The answer to a [`MaxSizeQuery`] or a [`MaxExtensionQuery`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaxSize {
     /// The size of the largest LUN that could be made so. Not a reservation.

@@ -13,6 +13,10 @@ pub struct Status {
     pub on_disk_version: u32,
     /// This data directory's id; the same over restarts.
     pub instance: String,
+    /// Whether it has found its arrays; until then it answers nothing but this and [`Readiness`].
+    // Fields only grow: this one came after the first version.
+    #[serde(default = "yes")]
+    pub is_started: bool,
     /// The daemon's process id.
     pub pid: u32,
     /// Since when it runs.
@@ -39,6 +43,46 @@ pub struct Status {
     pub notes: Vec<String>,
 }
 
+/// A service that says nothing of it is older than the field, and answered only once it had started.
+fn yes() -> bool {
+    true
+}
+
+/// How far a service has come with its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadyState {
+    /// Something is waited for still: see [`Readiness::waits_for`].
+    Starting,
+    /// It has found its arrays, and every plug-in provider runs or is known not to.
+    Ready,
+    /// It could not start, and ends.
+    Failed,
+    /// It is stopping.
+    Stopping,
+}
+
+/// How far a service has come with its start, answered from its first moment to its last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Where it stands.
+    pub state: ReadyState,
+    /// What it waits for: `arrays` until requests are let in, then each `provider NAME` that has not told yet what it has.
+    pub waits_for: Vec<String>,
+    /// Why it could not start.
+    pub message: Option<String>,
+}
+
+/// The query of a GET of [`Readiness`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadyQuery {
+    /// Wait this long for the end of the start, at most [`WAIT_MS_MAX`](crate::WAIT_MS_MAX); the answer is then as it
+    /// stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
 /// One page of a list, ordered by key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List<T> {
@@ -58,6 +102,15 @@ pub struct PageQuery {
     /// Most items; at most [`PAGE_ITEMS_MAX`](crate::PAGE_ITEMS_MAX), which is also what is given without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+/// Which provider is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderFilter {
+    /// The provider, by id or name; without it the first, which is the embedded one where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
 }
 
 /// Which page of a list, and the objects of which subsystem.

@@ -15,10 +15,19 @@ pub struct Target {
     pub name: String,
     /// Whether initiators need a secret to log in.
     pub is_chap_enabled: bool,
-    /// The name they log in with; empty where they need none.
+    /// The name that goes with the secret for all; empty where any name does, and where there is no such secret.
     pub chap_user: String,
     /// Whether the target proves itself to them too.
     pub is_chap_mutual: bool,
+    /// Initiators that log in with a secret of their own, by iSCSI name.
+    #[serde(default)]
+    pub chap_initiators: Vec<String>,
+    /// Initiators to which the target proves itself with a secret for them alone, by iSCSI name.
+    #[serde(default)]
+    pub mutual_initiators: Vec<String>,
+    /// Whether there is a secret for all initiators that have none of their own.
+    #[serde(default)]
+    pub has_common_secret: bool,
     /// Its portal groups.
     pub portal_groups: Vec<PortalGroup>,
     /// Its LUNs by number.
@@ -30,6 +39,9 @@ pub struct Target {
 pub struct PortalGroup {
     /// Its id.
     pub id: String,
+    /// Its target, by id.
+    #[serde(default)]
+    pub target: String,
     /// Its number within the target.
     pub tag: u16,
     /// Its portals, by id.
@@ -132,6 +144,71 @@ pub struct Chap {
 pub struct SetTargetChap {
     /// The secrets; null lets initiators in without.
     pub chap: Option<Chap>,
+}
+
+/// Who proves itself with a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChapSide {
+    /// The initiator, towards the target.
+    Initiator,
+    /// The target, towards the initiator.
+    Target,
+}
+
+/// Set or take away one secret of a target; its others stay. Initiators need a secret as long as there is one that an
+/// initiator could prove itself with.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetTargetSecret {
+    /// Who proves itself with it.
+    pub side: ChapSide,
+    /// The initiator it is for, by iSCSI name, which then is its CHAP name too; null for everybody who has none of their
+    /// own, under any CHAP name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<String>,
+    /// The secret, 12 to 16 bytes, as two hexadecimal digits each; null takes it away.
+    #[serde(rename = "secret_hex", with = "hex_option")]
+    pub secret: Option<Vec<u8>>,
+}
+
+mod hex_option {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use vds_model::hex;
+
+    #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Option<Vec<u8>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        bytes.as_deref().map(hex::encode).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+        hex::decode(&text)
+            .map(Some)
+            .ok_or_else(|| D::Error::custom("no hexadecimal digits in pairs"))
+    }
+}
+
+/// Hides the secret.
+impl std::fmt::Debug for SetTargetSecret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = if self.secret.is_some() { "secret hidden" } else { "no secret" };
+        write!(formatter, "SetTargetSecret({:?}, {:?}, {what})", self.side, self.initiator)
+    }
+}
+
+/// Change a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeTarget {
+    /// The new friendly name.
+    pub name: String,
 }
 
 /// Listen on one more address.

@@ -3,10 +3,11 @@
 use hyper::Method;
 use vds_api::path;
 use vds_api::{
-    AddDrive, AddPlex, AddPortal, AvailableDrive, ChangeLun, ChangePriority, CreateLun,
-    CreateSubsystem, CreateTarget, Damage, DeleteLun, Drive, ExtendLun, FailDrive, Lun, MaxSize,
-    MaxSizeQuery, OpenSubsystem, Operation, OperationFilter, Plan, Plex, Portal, Provider, Session,
-    SetDriveSpare, SetTargetChap, Status, Subsystem, Target,
+    AddDrive, AddPlex, AddPortal, AddProvider, AvailableDrive, ChangeLun, ChangePriority,
+    ChangeSubsystem, ChangeTarget, Controller, CreateLun, CreateSubsystem, CreateTarget, Damage,
+    DeleteLun, Drive, ExtendLun, FailDrive, Lun, MaxExtensionQuery, MaxSize, MaxSizeQuery,
+    OpenSubsystem, Operation, OperationFilter, Plan, Plex, Pool, Port, Portal, Provider, Session,
+    SetDriveSpare, SetTargetChap, SetTargetSecret, Status, Subsystem, Target,
 };
 
 use crate::client::NO_QUERY;
@@ -48,14 +49,14 @@ macro_rules! ones {
 }
 
 macro_rules! starts {
-    ($($(#[$meta:meta])* $name:ident($($argument:ident: $type:ty)?$(; $body:ident: $body_type:ty)?) = $method:ident $path:expr;)*) => {
+    ($($(#[$meta:meta])* $name:ident($($argument:ident: $type:ty),*$(; $body:ident: $body_type:ty)?) = $method:ident $path:expr;)*) => {
         /// Work: each call starts an operation, under a new key.
         impl Client { $(
             $(#[$meta])*
             ///
             /// # Errors
             /// Any [`ClientError`]; what can be refused at the door is refused here, without an operation.
-            pub async fn $name(&self $(, $argument: $type)? $(, $body: &$body_type)?) -> Result<Pending> {
+            pub async fn $name(&self $(, $argument: $type)* $(, $body: &$body_type)?) -> Result<Pending> {
                 self.start(Method::$method, $path.as_ref(), starts!(@body $($body)?)).await
             }
         )* }
@@ -69,6 +70,12 @@ lists! {
     providers: Provider = path::PROVIDERS;
     /// All subsystems.
     subsystems: Subsystem = path::SUBSYSTEMS;
+    /// All storage pools.
+    pools: Pool = path::POOLS;
+    /// All controllers.
+    controllers: Controller = path::CONTROLLERS;
+    /// All ports of controllers.
+    ports: Port = path::PORTS;
     /// All drives that are known.
     drives: Drive = path::DRIVES;
     /// The block devices of the machine.
@@ -86,8 +93,12 @@ lists! {
 }
 
 ones! {
+    /// One provider.
+    provider: Provider;
     /// One subsystem.
     subsystem: Subsystem;
+    /// One storage pool.
+    pool: Pool;
     /// One drive.
     drive: Drive;
     /// One LUN.
@@ -135,10 +146,28 @@ starts! {
     delete_target(name: &str) = DELETE path::target(name);
     /// Sets or takes away the secrets of a target.
     set_target_chap(name: &str; body: SetTargetChap) = PUT path::target_chap(name);
+    /// Sets or takes away one secret of a target.
+    set_target_secret(name: &str; body: SetTargetSecret) = PUT path::target_secret(name);
+    /// Changes one thing about a target.
+    change_target(name: &str; body: ChangeTarget) = PATCH path::target(name);
+    /// Changes one thing about an array.
+    change_subsystem(name: &str; body: ChangeSubsystem) = PATCH path::subsystem(name);
     /// Listens on one more address.
     add_portal(; body: AddPortal) = POST path::PORTALS;
     /// Listens on an address no more.
     remove_portal(name: &str) = DELETE path::portal(name);
+    /// Makes a portal group for a target.
+    create_portal_group(target: &str) = POST path::target_portal_groups(target);
+    /// Deletes a portal group.
+    delete_portal_group(name: &str) = DELETE path::portal_group(name);
+    /// Puts a portal into a portal group.
+    add_to_portal_group(name: &str, portal: &str) = PUT path::portal_in_group(name, portal);
+    /// Takes a portal out of a portal group.
+    remove_from_portal_group(name: &str, portal: &str) = DELETE path::portal_in_group(name, portal);
+    /// Has a provider look for arrays and drives.
+    reenumerate(provider: &str) = POST path::of_provider(path::REENUMERATE, provider);
+    /// Has a provider read the properties of known objects again.
+    refresh(provider: &str) = POST path::of_provider(path::REFRESH, provider);
 }
 
 /// Questions, and what is answered at once.
@@ -167,6 +196,30 @@ impl Client {
         Ok(Pending::new(self.clone(), self.operation(name).await?))
     }
 
+    /// Registers a plug-in provider and starts it.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; `provider.start_failed`, `provider.unconfined`, `access.role`.
+    pub async fn add_provider(&self, body: &AddProvider) -> Result<Provider> {
+        self.ask(path::PROVIDERS, body).await
+    }
+
+    /// Lets go of a plug-in provider.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; `object.not_found`, `access.role`.
+    pub async fn remove_provider(&self, name: &str) -> Result<Provider> {
+        self.take_away(&path::provider(name)).await
+    }
+
+    /// Ends the process of a plug-in provider and starts it again.
+    ///
+    /// # Errors
+    /// As [`Client::remove_provider`].
+    pub async fn restart_provider(&self, name: &str) -> Result<Provider> {
+        self.act(&format!("{}/restart", path::provider(name))).await
+    }
+
     /// What making a LUN would do; changes nothing.
     ///
     /// # Errors
@@ -181,6 +234,14 @@ impl Client {
     /// Any [`ClientError`].
     pub async fn max_lun_size(&self, body: &MaxSizeQuery) -> Result<MaxSize> {
         self.ask(path::LUN_MAX_SIZE, body).await
+    }
+
+    /// How much larger a LUN could be made; changes nothing.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn max_lun_extension(&self, name: &str, body: &MaxExtensionQuery) -> Result<MaxSize> {
+        self.ask(&path::lun_max_extension(name), body).await
     }
 
     /// Deletes a LUN. Starts an operation.

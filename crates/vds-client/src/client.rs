@@ -126,6 +126,16 @@ impl Client {
         read(path, &answer)
     }
 
+    /// Takes something away that is gone at once, and may be asked for twice.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn take_away<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let ask = ask(Method::DELETE, path.to_owned());
+        let answer = transport::exchange(&self.socket, ask, ANSWER_WITHIN).await?;
+        read(path, &answer)
+    }
+
     /// Starts work under a new key; sent again under that key if the connection breaks.
     ///
     /// # Errors
@@ -138,8 +148,7 @@ impl Client {
     ) -> Result<Pending, ClientError> {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).map_err(|source| ClientError::NoRandomness { source })?;
-        let key = bytes.iter().fold(String::new(), |key, byte| key + &format!("{byte:02x}"));
-        self.start_with_key(method, path, body, &key).await
+        self.start_with_key(method, path, body, &vds_model::hex::encode(&bytes)).await
     }
 
     /// Starts work under the caller's key: the same key with the same request finds the same operation.

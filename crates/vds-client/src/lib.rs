@@ -20,6 +20,7 @@ mod client;
 mod error;
 mod event_stream;
 mod pending;
+mod ready;
 mod transport;
 
 pub use client::{Client, EventStream};

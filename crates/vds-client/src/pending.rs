@@ -10,11 +10,11 @@ use vds_api::{CancelAnswer, Operation, WAIT_MS_MAX, WaitQuery, path};
 use crate::{Client, ClientError};
 
 /// How long waiting goes on while the service is away; it may be restarting.
-const AWAY_MAX: Duration = Duration::from_secs(5);
+pub(crate) const AWAY_MAX: Duration = Duration::from_secs(5);
 /// How often it is looked for meanwhile.
-const AWAY_PAUSE: Duration = Duration::from_millis(250);
+pub(crate) const AWAY_PAUSE: Duration = Duration::from_millis(250);
 /// How much longer than the wait asked for an answer may take before the service counts as hanging.
-const ANSWER_SLACK: Duration = Duration::from_secs(15);
+pub(crate) const ANSWER_SLACK: Duration = Duration::from_secs(15);
 
 /// How a wait with a time-out went.
 #[derive(Debug, Clone, PartialEq, Eq)]

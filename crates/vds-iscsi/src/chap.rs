@@ -44,7 +44,7 @@ impl fmt::Debug for Secret {
 /// A name with its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChapCredential {
-    /// The CHAP name; `None` takes any name an initiator gives.
+    /// The CHAP name; `None` takes any name an initiator gives. An iSCSI name is the same in either case of letters.
     pub name: Option<String>,
     /// The secret.
     pub secret: Secret,
@@ -158,6 +158,12 @@ enum State {
     Authenticated { name: String },
 }
 
+/// Whether an initiator gave this name. Most give their iSCSI name, in which case means nothing (RFC 7143 §4.2.7.2).
+fn is_name(own: &str, given: &str) -> bool {
+    let is_iscsi = ["iqn.", "eui.", "naa."].iter().any(|kind| own.starts_with(kind));
+    own == given || (is_iscsi && own.eq_ignore_ascii_case(given))
+}
+
 /// One authentication.
 pub struct Chap {
     policy: ChapPolicy,
@@ -170,6 +176,11 @@ impl Chap {
     /// Starts; `own_name` is our CHAP name unless the policy has one.
     pub fn new(policy: ChapPolicy, own_name: &str, entropy: Entropy) -> Self {
         Self { policy, own_name: own_name.to_owned(), entropy, state: State::Idle }
+    }
+
+    /// Any of these lets the initiator in.
+    pub fn accepted(&self) -> &[ChapCredential] {
+        &self.policy.accepted
     }
 
     /// The name the initiator proved to know the secret of, once it did.
@@ -223,7 +234,7 @@ impl Chap {
                 &self.entropy.challenge,
             );
             let same: bool = expected.ct_eq(&response).into();
-            matched |= same && credential.name.as_deref().is_none_or(|own| own == name);
+            matched |= same && credential.name.as_deref().is_none_or(|own| is_name(own, name));
         }
         if !matched {
             return Err(ChapError::Denied);
@@ -320,6 +331,14 @@ mod tests {
         let ours = hexadecimal(&ENTROPY.challenge);
         let reflected = [host, good, ("CHAP_I", "1"), ("CHAP_C", ours.as_str())];
         check("7", &reflected, Err(ChapError::Reflected));
+    }
+
+    #[test]
+    fn an_iscsi_name_is_the_same_in_either_case() {
+        assert!(is_name("iqn.2025-01.org.example:host1", "iqn.2025-01.org.example:HOST1"));
+        assert!(!is_name("iqn.2025-01.org.example:host1", "iqn.2025-01.org.example:host2"));
+        assert!(is_name("host", "host"));
+        assert!(!is_name("host", "HOST"));
     }
 
     #[test]

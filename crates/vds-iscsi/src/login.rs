@@ -11,7 +11,7 @@
 
 use bytes::Bytes;
 
-use crate::chap::{Chap, ChapError, ChapPolicy, Entropy};
+use crate::chap::{Chap, ChapCredential, ChapError, ChapPolicy, Entropy};
 use crate::name::normalized_name;
 use crate::operational::{Answer, Negotiation, Offer, Parameters, SessionKind};
 use crate::pdu::{CONTINUE, FINAL, Frame, LoginRequest, LoginResponse, OutPdu, opcode};
@@ -117,6 +117,8 @@ pub struct LoginOutcome {
     pub parameters: Parameters,
     /// The name proved by CHAP.
     pub authenticated_name: Option<String>,
+    /// The credentials of which it had to prove one; empty where it had to prove nothing.
+    pub accepted: Vec<ChapCredential>,
     /// The first status number of the full-feature phase.
     pub stat_sn: u32,
     /// The first command number of it.
@@ -404,6 +406,7 @@ impl Login {
                 .chap
                 .as_ref()
                 .and_then(|chap| chap.authenticated_name().map(str::to_owned)),
+            accepted: peer.chap.as_ref().map_or_else(Vec::new, |chap| chap.accepted().to_vec()),
             stat_sn: self.stat_sn.wrapping_add(1),
             exp_cmd_sn: request.cmd_sn,
         };

@@ -6,7 +6,8 @@ mod view;
 
 pub(crate) use operation::{Around, cancel_outcome, change, operation};
 pub(crate) use view::{
-    PortalFacts, controller, drive, lun, plan, plex, port, portal, provider, subsystem, target,
+    PortalFacts, controller, drive, lun, plan, plex, pool, port, portal, provider, subsystem,
+    target,
 };
 
 use vds_api::ErrorBody;

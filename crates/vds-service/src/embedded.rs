@@ -9,6 +9,7 @@
 
 mod directory;
 mod engine;
+mod foreign;
 mod portals;
 mod source;
 
@@ -31,6 +32,7 @@ use crate::convert::PortalFacts;
 use crate::edges::Edges;
 use engine::Engine;
 pub(crate) use engine::own_magics;
+pub(crate) use foreign::{ForeignExports, ServedLun};
 
 /// Requests on their way to the engine; beyond it callers wait.
 const JOBS_MAX: usize = 256;
@@ -73,7 +75,7 @@ struct Inner {
 }
 
 fn died() -> Died {
-    Died { how: "the engine's thread has ended".to_owned() }
+    Died::new("the engine's thread has ended")
 }
 
 impl EmbeddedHost {
@@ -126,6 +128,15 @@ impl EmbeddedHost {
         }
     }
 
+    /// Takes over what another provider exports, and waits, for a while, until initiators see it.
+    pub(crate) async fn set_exports(&self, provider: ProviderId, exports: ForeignExports) {
+        let set =
+            self.call(move |engine| async move { engine.set_exports(provider, exports).await });
+        if let Err(error) = set.await {
+            tracing::debug!(%error, "exports were not taken over");
+        }
+    }
+
     /// Ends sessions, brings everything to the drives, releases them, and ends the thread.
     pub(crate) async fn shutdown(&self) {
         let closed = self.call(|engine| async move { engine.close().await }).await;
@@ -147,7 +158,7 @@ impl EmbeddedHost {
     }
 
     /// Whether one of our portals listens on exactly this address.
-    fn listens(&self, listen: SocketAddr) -> bool {
+    pub(crate) fn listens(&self, listen: SocketAddr) -> bool {
         self.facts().portals.listening.values().any(|address| *address == listen)
     }
 
@@ -181,7 +192,7 @@ impl EmbeddedHost {
 
 /// The address, with a free port where it leaves the choice open, if it can be listened on now. Somebody else may take it
 /// before that is done; the portal then shows that.
-fn check_address(listen: SocketAddr) -> Result<SocketAddr, Refusal> {
+pub(crate) fn check_address(listen: SocketAddr) -> Result<SocketAddr, Refusal> {
     TcpListener::bind(listen).and_then(|listener| listener.local_addr()).map_err(|error| {
         let message = format!("cannot listen on {listen}: {error}");
         Refusal::new(HResult::VDSX_E_LISTEN_FAILED, message)

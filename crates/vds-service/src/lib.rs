@@ -4,6 +4,7 @@
 //!   vds (command line) ── unix socket, HTTP ──► rest ──┐
 //!   Rust programs ─────────────────────────────────────┴─► Registry ──► Checked ──► Provider
 //!                                                             │                       ├ EmbeddedHost ─► engine's thread
+//!                                                             │                       ├ PluginProvider ─► a child process
 //!                                                             ▼                       └ others
 //!                                                          Store (redb): operations, identity, audit trail
 //! ```
@@ -27,6 +28,7 @@ mod error;
 mod hub;
 mod lock;
 mod lookup;
+mod plugins;
 mod registry;
 mod rest;
 mod service;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use vds_model::{HResult, ProviderId, SubsystemStatus};
 use vds_provider::{
-    DriveView, LunView, PlexView, PortalView, Refusal, SubsystemView, TargetView, View,
+    DriveView, LunView, PlexView, PoolView, PortalGroupView, PortalView, Refusal, SubsystemView,
+    TargetView, View,
 };
 
 /// Fewest characters of an id that name an object.
@@ -26,8 +27,8 @@ pub struct Found<'a, T> {
     pub provider: ProviderId,
     /// The view it was found in.
     pub view: &'a View,
-    /// The object.
-    pub object: &'a T,
+    /// The object: by reference where the view has it, by value where it follows from the view.
+    pub object: T,
 }
 
 struct Candidate<'a, T> {
@@ -42,16 +43,13 @@ macro_rules! lookups {
         ///
         /// # Errors
         /// Nothing, or more than one object, goes by that name.
-        pub fn $name(&self, name: &str) -> Result<Found<'_, $view>, Refusal> {
+        pub fn $name(&self, name: &str) -> Result<Found<'_, &$view>, Refusal> {
             let objects: fn(&View) -> Vec<&$view> = $objects;
             let names: fn(&$view) -> Vec<String> = $names;
-            let candidates = self.candidates(objects, |object: &$view| {
+            let candidates = self.candidates(objects, |object| {
                 (object.properties.id.to_string(), names(object))
             });
-            let missing = HResult::$result;
-            choose($noun, missing, name, candidates).map_err(|refusal| {
-                if refusal.result == missing { self.or_opening(refusal) } else { refusal }
-            })
+            self.one($noun, HResult::$result, name, candidates)
         }
     )* };
 }
@@ -59,13 +57,13 @@ macro_rules! lookups {
 impl Snapshot {
     fn candidates<'a, T>(
         &'a self,
-        objects: impl Fn(&'a View) -> Vec<&'a T>,
-        describe: impl Fn(&'a T) -> (String, Vec<String>),
+        objects: impl Fn(&'a View) -> Vec<T>,
+        describe: impl Fn(&T) -> (String, Vec<String>),
     ) -> Vec<Candidate<'a, T>> {
         let mut candidates = Vec::new();
         for (provider, view) in &self.views {
             for object in objects(view) {
-                let (id, names) = describe(object);
+                let (id, names) = describe(&object);
                 let found = Found { provider: *provider, view, object };
                 candidates.push(Candidate { id, names, found });
             }
@@ -101,6 +99,33 @@ impl Snapshot {
         portal: PortalView, "portal", VDS_E_OBJECT_NOT_FOUND,
             |view| view.portals.iter().collect(),
             |portal| vec![portal.properties.address.to_string()];
+        /// The portal group called so: groups have no names.
+        portal_group: PortalGroupView, "portal group", VDS_E_OBJECT_NOT_FOUND,
+            |view| view.targets.iter().flat_map(|target| &target.portal_groups).collect(),
+            |_| Vec::new();
+    }
+
+    /// The pool called so. One that follows from its array has the array's name.
+    ///
+    /// # Errors
+    /// Nothing, or more than one object, goes by that name.
+    pub fn pool(&self, name: &str) -> Result<Found<'_, PoolView>, Refusal> {
+        let candidates = self.candidates(View::all_pools, |pool: &PoolView| {
+            (pool.properties.id.to_string(), vec![pool.properties.name.clone()])
+        });
+        self.one("pool", HResult::VDS_E_OBJECT_NOT_FOUND, name, candidates)
+    }
+
+    fn one<'a, T>(
+        &self,
+        noun: &str,
+        missing: HResult,
+        name: &str,
+        candidates: Vec<Candidate<'a, T>>,
+    ) -> Result<Found<'a, T>, Refusal> {
+        choose(noun, missing, name, candidates).map_err(|refusal| {
+            if refusal.result == missing { self.or_opening(refusal) } else { refusal }
+        })
     }
 
     /// What is not found may be on an array that is not open yet.
@@ -120,13 +145,13 @@ impl Snapshot {
     pub fn subsystem_or_only(
         &self,
         name: Option<&str>,
-    ) -> Result<Found<'_, SubsystemView>, Refusal> {
+    ) -> Result<Found<'_, &SubsystemView>, Refusal> {
         if let Some(name) = name {
             return self.subsystem(name);
         }
         let mut all = self.candidates(
             |view| view.subsystems.iter().collect(),
-            |subsystem: &SubsystemView| {
+            |subsystem: &&SubsystemView| {
                 (
                     subsystem.properties.id.to_string(),
                     vec![subsystem.properties.friendly_name.clone()],

@@ -7,12 +7,14 @@
 //!                              └─ EventHub: what changed
 //! ```
 
+mod extension;
+mod phase;
 mod resume;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use tokio::sync::watch as channel;
 use vds_model::{HResult, OperationId, ProviderId};
@@ -28,11 +30,10 @@ use crate::hub::EventHub;
 use crate::lookup::Snapshot;
 use crate::store::{ProviderRecords, Store};
 use crate::world::{TokioTimer, new_id, unix_ms};
+use phase::Phases;
 
-/// How far the service is: numbers of `Phase`.
-const STARTING: u8 = 0;
-const RUNNING: u8 = 1;
-const STOPPING: u8 = 2;
+/// How long a list waits for a provider outside this process.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Providers, their objects and operations. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -40,14 +41,26 @@ pub struct Registry {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// Whether a provider can be asked at all.
+pub(crate) type Liveness = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// A provider under supervision.
+struct Entry {
+    checked: Checked,
+    /// None for one that always can.
+    liveness: Option<Liveness>,
+}
+
 pub(crate) struct Inner {
-    pub(crate) providers: Vec<Checked>,
+    providers: RwLock<Vec<Entry>>,
+    /// Providers that have not shown their objects in time, and are being waited for in the background.
+    late: Mutex<BTreeSet<ProviderId>>,
     /// Providers that take unfinished work up again by themselves.
     resuming: BTreeSet<ProviderId>,
     pub(crate) store: Arc<Store>,
     pub(crate) hub: EventHub,
     operations: Mutex<Operations>,
-    phase: AtomicU8,
+    phases: Phases,
     /// Counts down the supervisions that have not ended; see [`Registry::drained`].
     pub(crate) supervised: channel::Sender<usize>,
 }
@@ -110,13 +123,15 @@ impl Registry {
             starting: BTreeMap::new(),
             waiting: BTreeMap::new(),
         };
+        let entries = checked.map(|checked| Entry { checked, liveness: None });
         let inner = Inner {
-            providers: checked.collect(),
+            providers: RwLock::new(entries.collect()),
+            late: Mutex::default(),
             resuming,
             store,
             hub: EventHub::new(),
             operations: Mutex::new(operations),
-            phase: AtomicU8::new(STARTING),
+            phases: Phases::new(),
             supervised: channel::Sender::new(0),
         };
         Self { inner: Arc::new(inner) }
@@ -126,66 +141,109 @@ impl Registry {
         self.inner.operations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_running(&self) {
-        self.inner.phase.store(RUNNING, Ordering::Release);
+    /// Where the service stands.
+    pub(crate) fn phases(&self) -> &Phases {
+        &self.inner.phases
     }
 
-    pub(crate) fn set_stopping(&self) {
-        self.inner.phase.store(STOPPING, Ordering::Release);
-    }
-
-    /// Whether objects may be asked for: before arrays were looked for, nothing would be found.
-    ///
-    /// # Errors
-    /// `VDSX_E_SERVICE_STARTING`.
-    pub(crate) fn check_started(&self) -> Result<(), Refusal> {
-        match self.inner.phase.load(Ordering::Acquire) {
-            STARTING => self.check_running(),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_running(&self) -> Result<(), Refusal> {
-        let (result, message) = match self.inner.phase.load(Ordering::Acquire) {
-            RUNNING => return Ok(()),
-            STARTING => (HResult::VDSX_E_SERVICE_STARTING, "the service is still starting"),
-            _ => (HResult::VDSX_E_SERVICE_STOPPING, "the service is stopping"),
-        };
-        Err(Refusal::new(result, message))
+    fn entries(&self) -> RwLockReadGuard<'_, Vec<Entry>> {
+        self.inner.providers.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The providers, each with its checks.
-    pub fn providers(&self) -> &[Checked] {
-        &self.inner.providers
+    pub fn providers(&self) -> Vec<Checked> {
+        self.entries().iter().map(|entry| entry.checked.clone()).collect()
+    }
+
+    /// Those that neither come nor go.
+    fn permanent(&self) -> Vec<Checked> {
+        let entries = self.entries();
+        let permanent = entries.iter().filter(|entry| entry.liveness.is_none());
+        permanent.map(|entry| entry.checked.clone()).collect()
+    }
+
+    /// Puts one more provider under supervision: one that may come and go.
+    pub(crate) fn add(
+        &self,
+        provider: Arc<dyn Provider>,
+        liveness: Liveness,
+        deadlines: Deadlines,
+    ) -> Checked {
+        let records =
+            ProviderRecords { store: Arc::clone(&self.inner.store), provider: provider.id() };
+        let around = Surroundings {
+            timer: Arc::new(TokioTimer),
+            store: Arc::new(records),
+            deadlines,
+            provider_resumes: false,
+        };
+        let checked = Checked::new(provider, around);
+        let entry = Entry { checked: checked.clone(), liveness: Some(liveness) };
+        self.inner.providers.write().unwrap_or_else(PoisonError::into_inner).push(entry);
+        checked
+    }
+
+    /// Lets go of a provider. Its operations stay in the list.
+    pub(crate) fn remove(&self, id: ProviderId) {
+        let mut providers = self.inner.providers.write().unwrap_or_else(PoisonError::into_inner);
+        providers.retain(|entry| entry.checked.id() != id);
     }
 
     /// The provider with this id.
     ///
     /// # Errors
     /// There is none.
-    pub fn provider(&self, id: ProviderId) -> Result<&Checked, Refusal> {
-        self.inner.providers.iter().find(|checked| checked.id() == id).ok_or_else(|| {
+    pub fn provider(&self, id: ProviderId) -> Result<Checked, Refusal> {
+        let entries = self.entries();
+        let found = entries.iter().find(|entry| entry.checked.id() == id);
+        found.map(|entry| entry.checked.clone()).ok_or_else(|| {
             Refusal::new(HResult::VDS_E_OBJECT_NOT_FOUND, format!("there is no provider {id}"))
         })
     }
 
-    /// What all providers show now. One that does not answer, or answers wrongly, is shown as it was before.
+    /// What all providers show now. One that does not answer, not in time, or wrongly, is shown as it was before.
     pub async fn snapshot(&self) -> Snapshot {
-        let mut views: Vec<(ProviderId, Arc<View>)> = Vec::new();
-        for checked in &self.inner.providers {
-            let view = match checked.view().await {
-                Ok(view) => Some(view),
-                Err(refusal) => {
-                    tracing::warn!(
-                        provider = %checked.id(), error.code = refusal.code(), error = %refusal,
-                        "a provider does not show its objects"
-                    );
-                    checked.last_good_view()
-                }
+        let entries: Vec<(Checked, bool)> = {
+            let entries = self.entries();
+            let can = |entry: &Entry| entry.liveness.as_ref().is_none_or(|is_running| is_running());
+            entries.iter().map(|entry| (entry.checked.clone(), can(entry))).collect()
+        };
+        let looks = entries.into_iter().map(|(checked, can)| async move {
+            let view = if !can {
+                checked.last_good_view()
+            } else if self.inner.resuming.contains(&checked.id()) {
+                look(&checked).await
+            } else {
+                self.look_in_time(&checked).await
             };
-            views.extend(view.map(|view| (checked.id(), view)));
+            view.map(|view| (checked.id(), view))
+        });
+        let views = futures_util::future::join_all(looks).await;
+        Snapshot { views: views.into_iter().flatten().collect() }
+    }
+
+    /// What a provider shows, if that does not keep everybody else waiting.
+    async fn look_in_time(&self, checked: &Checked) -> Option<Arc<View>> {
+        let late = || self.inner.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = checked.id();
+        if late().contains(&id) {
+            return checked.last_good_view();
         }
-        Snapshot { views }
+        let (registry, asked) = (self.clone(), checked.clone());
+        let mut looking = tokio::spawn(async move {
+            let view = look(&asked).await;
+            registry.inner.late.lock().unwrap_or_else(PoisonError::into_inner).remove(&asked.id());
+            view
+        });
+        if let Ok(looked) = tokio::time::timeout(LOOK_TIMEOUT, &mut looking).await {
+            return looked.ok().flatten();
+        }
+        late().insert(id);
+        if looking.is_finished() {
+            // It was done just then, and nobody would take the mark away.
+            late().remove(&id);
+        }
+        checked.last_good_view()
     }
 
     /// What `request` would do. Changes nothing.
@@ -218,8 +276,8 @@ impl Registry {
         provider: ProviderId,
         request: Request,
     ) -> Result<Operation, Refusal> {
-        self.check_running()?;
-        let checked = self.provider(provider)?.clone();
+        self.phases().check_running()?;
+        let checked = self.provider(provider)?;
         let Some(key) = asker.key.clone() else {
             return self.begin(checked, asker, request).await;
         };
@@ -364,6 +422,20 @@ impl Registry {
     /// The provider of an operation.
     pub fn provider_of(&self, id: OperationId) -> Option<ProviderId> {
         self.operations_locked().providers.get(&id).copied()
+    }
+}
+
+/// What a provider shows now, or showed before.
+async fn look(checked: &Checked) -> Option<Arc<View>> {
+    match checked.view().await {
+        Ok(view) => Some(view),
+        Err(refusal) => {
+            tracing::warn!(
+                provider = %checked.id(), error.code = refusal.code(), error = %refusal,
+                "a provider does not show its objects"
+            );
+            checked.last_good_view()
+        }
     }
 }
 

@@ -10,6 +10,8 @@ mod listen;
 mod luns;
 mod operations;
 mod peer;
+mod pools;
+mod providers;
 mod status;
 mod targets;
 
@@ -28,6 +30,7 @@ use vds_model::HResult;
 
 use crate::audit::{Audit, AuditEntry};
 use crate::edges::Edges;
+use crate::plugins::Plugins;
 use crate::registry::Registry;
 use crate::world::{new_id, unix_ms};
 
@@ -42,6 +45,7 @@ const REQUEST_ID_BYTES_MAX: usize = 64;
 /// What every handler knows.
 pub(crate) struct App {
     pub(crate) registry: Registry,
+    pub(crate) plugins: Plugins,
     pub(crate) edges: Arc<dyn Edges>,
     pub(crate) audit: Audit,
     pub(crate) instance: String,
@@ -56,15 +60,21 @@ pub(crate) type Shared = State<Arc<App>>;
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let one = |base: &str, tail: &str| format!("{base}/{{name}}{tail}");
     let arrays = Router::new()
         .route(path::STATUS, get(status::status))
-        .route(path::PROVIDERS, get(arrays::providers))
-        .route(&one(path::PROVIDERS, ""), get(arrays::provider))
+        .route(path::READY, get(status::ready))
+        .route(path::PROVIDERS, get(providers::providers).post(providers::add_provider))
+        .route(
+            &one(path::PROVIDERS, ""),
+            get(providers::provider).delete(providers::remove_provider),
+        )
+        .route(&one(path::PROVIDERS, "/restart"), post(providers::restart_provider))
         .route(path::SUBSYSTEMS, get(arrays::subsystems).post(arrays::create_subsystem))
-        .route(&one(path::SUBSYSTEMS, ""), get(arrays::subsystem))
+        .route(&one(path::SUBSYSTEMS, ""), get(arrays::subsystem).patch(arrays::change_subsystem))
         .route(&one(path::SUBSYSTEMS, "/open"), post(arrays::open_subsystem))
         .route(&one(path::SUBSYSTEMS, "/scrub"), post(arrays::scrub_subsystem))
+        .route(path::POOLS, get(pools::pools))
+        .route(&one(path::POOLS, ""), get(pools::pool))
         .route(path::CONTROLLERS, get(arrays::controllers))
         .route(path::PORTS, get(arrays::ports))
         .route(path::REENUMERATE, post(arrays::reenumerate))
@@ -83,16 +93,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(path::LUN_MAX_SIZE, post(luns::max_lun_size))
         .route(&one(path::LUNS, ""), lun)
         .route(&one(path::LUNS, "/extend"), post(luns::extend_lun))
+        .route(&one(path::LUNS, "/max-extension"), post(luns::max_lun_extension))
         .route(&one(path::LUNS, "/recover"), post(luns::recover_lun))
         .route(&one(path::LUNS, "/plexes"), post(luns::add_plex))
         .route(&one(path::PLEXES, ""), get(luns::plex).delete(luns::remove_plex));
-    let targets = Router::new()
-        .route(path::TARGETS, get(targets::targets).post(targets::create_target))
-        .route(&one(path::TARGETS, ""), get(targets::target).delete(targets::delete_target))
-        .route(&one(path::TARGETS, "/chap"), put(targets::set_chap))
-        .route(path::PORTALS, get(targets::portals).post(targets::add_portal))
-        .route(&one(path::PORTALS, ""), delete(targets::remove_portal).get(targets::portal))
-        .route(path::SESSIONS, get(targets::sessions));
     let operations = Router::new()
         .route(path::OPERATIONS, get(operations::operations))
         .route(&one(path::OPERATIONS, ""), get(operations::operation))
@@ -105,13 +109,37 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     arrays
         .merge(drives)
         .merge(luns)
-        .merge(targets)
+        .merge(export())
         .merge(operations)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), finish))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(app)
+}
+
+/// The path of one object, and of what is below it.
+fn one(base: &str, tail: &str) -> String {
+    format!("{base}/{{name}}{tail}")
+}
+
+/// Routes of what hosts reach: targets, portals, sessions.
+fn export() -> Router<Arc<App>> {
+    let target = get(targets::target).patch(targets::change_target).delete(targets::delete_target);
+    Router::new()
+        .route(path::TARGETS, get(targets::targets).post(targets::create_target))
+        .route(&one(path::TARGETS, ""), target)
+        .route(&one(path::TARGETS, "/chap"), put(targets::set_chap))
+        .route(&one(path::TARGETS, "/secret"), put(targets::set_secret))
+        .route(path::PORTALS, get(targets::portals).post(targets::add_portal))
+        .route(&one(path::PORTALS, ""), delete(targets::remove_portal).get(targets::portal))
+        .route(&one(path::TARGETS, "/portal-groups"), post(targets::create_portal_group))
+        .route(&one(path::PORTAL_GROUPS, ""), delete(targets::delete_portal_group))
+        .route(
+            &one(path::PORTAL_GROUPS, "/portals/{portal}"),
+            put(targets::add_to_portal_group).delete(targets::remove_from_portal_group),
+        )
+        .route(path::SESSIONS, get(targets::sessions))
 }
 
 async fn no_such_route(request: Request) -> ApiError {
@@ -132,8 +160,8 @@ async fn finish(State(app): Shared, request: Request, next: Next) -> Response {
         (peer, format!("{} {}", request.method(), request.uri().path()))
     });
     let started = match request.uri().path() {
-        path::STATUS => Ok(()),
-        _ => app.registry.check_started(),
+        path::STATUS | path::READY => Ok(()),
+        _ => app.registry.phases().check_started(),
     };
     let mut response = match started {
         Ok(()) => next.run(request).await,
@@ -172,6 +200,7 @@ fn is_question(request: &Request) -> bool {
     let questions = [path::LUN_PLAN, path::LUN_MAX_SIZE];
     matches!(*request.method(), Method::GET | Method::HEAD)
         || questions.contains(&request.uri().path())
+        || request.uri().path().ends_with("/max-extension")
 }
 
 /// The id the client chose, if it is a decent one, or a new one.

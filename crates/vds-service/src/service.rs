@@ -16,6 +16,7 @@ use crate::audit::Audit;
 use crate::edges::{Edges, NoEdges};
 use crate::embedded::{EmbeddedHost, Setup};
 use crate::lock::DirectoryLock;
+use crate::plugins::Plugins;
 use crate::registry::{Loaded, Registry};
 use crate::rest::{App, Socket, SocketOptions};
 use crate::store::Store;
@@ -47,6 +48,9 @@ pub struct Config {
     pub history: HistoryLimits,
     /// How long providers may be silent.
     pub deadlines: Deadlines,
+    /// The program that launches plug-in providers: one that carries [`vds_plugin_host::run_launcher`]. None for a service
+    /// without plug-ins.
+    pub launcher: Option<PathBuf>,
 }
 
 impl Config {
@@ -61,6 +65,7 @@ impl Config {
             providers: Vec::new(),
             history: HistoryLimits::default(),
             deadlines: Deadlines::default(),
+            launcher: None,
         }
     }
 }
@@ -69,6 +74,7 @@ impl Config {
 /// ends, and that as after a crash.
 pub struct Service {
     registry: Registry,
+    plugins: Plugins,
     stopping: watch::Sender<bool>,
     socket: Option<Socket>,
     socket_path: Option<PathBuf>,
@@ -131,9 +137,17 @@ impl Service {
         let providers = own.chain(config.providers).collect();
         let registry =
             Registry::new(providers, Arc::clone(&store), config.history, config.deadlines);
+        let plugins = Plugins::new(
+            registry.clone(),
+            Arc::clone(&store),
+            host.clone(),
+            config.launcher,
+            config.deadlines,
+        );
         let (audit, auditing) = Audit::start(Arc::clone(&store));
         let mut service = Self {
             registry,
+            plugins,
             stopping: watch::Sender::new(false),
             socket: None,
             socket_path: config.socket,
@@ -149,6 +163,8 @@ impl Service {
             service.serve(&options, listener);
         }
         if let Err(error) = service.take_up().await {
+            // Who waits for the start is answered before the socket is closed.
+            service.registry.phases().fail(error.to_string());
             service.shutdown().await;
             return Err(error);
         }
@@ -163,6 +179,7 @@ impl Service {
         };
         let app = Arc::new(App {
             registry: self.registry.clone(),
+            plugins: self.plugins.clone(),
             edges,
             audit: self.audit.clone().expect("taken only by the shutdown"),
             instance: self.instance.clone(),
@@ -174,14 +191,22 @@ impl Service {
         self.socket = Some(Socket::serve(options, listener, app, stopped));
     }
 
-    /// Looks for arrays, takes up what had not ended, and lets requests in.
+    /// Looks for arrays, takes up what had not ended, and lets requests in; then, ready or not, plug-ins tell what they have.
     async fn take_up(&mut self) -> Result<(), ServiceError> {
         if let Some(host) = &self.host {
             host.discover().await;
         }
+        let plugins = self.plugins.start().await?;
         self.registry.resume().await?;
         self.followers = self.registry.follow();
-        self.registry.set_running();
+        self.registry.phases().run(plugins.iter().map(|plugin| plugin.name().to_owned()).collect());
+        for plugin in plugins {
+            let registry = self.registry.clone();
+            self.followers.push(tokio::spawn(async move {
+                plugin.first_settled().await;
+                registry.phases().settle(plugin.name());
+            }));
+        }
         Ok(())
     }
 
@@ -203,7 +228,7 @@ impl Service {
     /// Stops: no new work is taken, long polls and event streams end, what is about to end is waited for, then the
     /// embedded array is closed. Operations that are not done go on at the next start.
     pub async fn shutdown(mut self) {
-        self.registry.set_stopping();
+        self.registry.phases().stop();
         self.stopping.send_replace(true);
         if let Some(socket) = self.socket.take() {
             socket.close().await;
@@ -211,6 +236,7 @@ impl Service {
         for follower in &self.followers {
             follower.abort();
         }
+        self.plugins.shutdown().await;
         if let Some(host) = &self.host {
             host.shutdown().await;
         }

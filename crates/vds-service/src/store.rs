@@ -5,6 +5,7 @@
 //!   operations  operation's id                     → 16 bytes of the provider's id, OperationRecord
 //!   drives      path                               → nothing: a place to look for members
 //!   audit       number                             → JSON of an AuditEntry
+//!   plugins     name                               → JSON of a Registration
 //! ```
 //!
 //! Nothing here is needed to find an array again: that lies on its drives. A commit is durable when it returns, but for
@@ -26,6 +27,7 @@ use vds_provider::{BoxFuture, RecordStore, StoreError};
 
 use crate::ServiceError;
 use crate::audit::AuditEntry;
+use crate::plugins::Registration;
 use crate::world::new_id;
 
 /// The version this program writes and reads.
@@ -40,6 +42,7 @@ const IDENTITY: TableDefinition<&str, &[u8]> = TableDefinition::new("identity");
 const OPERATIONS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("operations");
 const DRIVES: TableDefinition<&str, ()> = TableDefinition::new("drives");
 const AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("audit");
+const PLUGINS: TableDefinition<&str, &[u8]> = TableDefinition::new("plugins");
 
 /// The open store. Its calls block; the asynchronous ones of [`ProviderRecords`] do not.
 pub(crate) struct Store {
@@ -141,6 +144,7 @@ impl Store {
             transaction.open_table(OPERATIONS)?;
             transaction.open_table(DRIVES)?;
             transaction.open_table(AUDIT)?;
+            transaction.open_table(PLUGINS)?;
             let mut numbers = transaction.open_table(NUMBERS)?;
             let found = numbers.get("version")?.map(|version| version.value());
             if found.is_none() {
@@ -261,6 +265,51 @@ impl Store {
         read().map_err(|error| self.failed(error))
     }
 
+    /// Makes a plug-in's registration durable in place of an older one of its name.
+    pub(crate) fn put_plugin(&self, registration: &Registration) -> Result<(), ServiceError> {
+        let row = serde_json::to_vec(registration).expect("texts and numbers become JSON");
+        let put = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            transaction.open_table(PLUGINS)?.insert(registration.name.as_str(), row.as_slice())?;
+            Ok(transaction.commit()?)
+        };
+        put().map_err(|error| self.failed(error))
+    }
+
+    /// Forgets the plug-in of this name.
+    pub(crate) fn forget_plugin(&self, name: &str) -> Result<(), ServiceError> {
+        let forget = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            transaction.open_table(PLUGINS)?.remove(name)?;
+            Ok(transaction.commit()?)
+        };
+        forget().map_err(|error| self.failed(error))
+    }
+
+    /// The plug-ins that are registered, by name. One that cannot be read is left out, and said.
+    pub(crate) fn plugins(&self) -> Result<Vec<Registration>, ServiceError> {
+        let read = || -> Result<Vec<Registration>, redb::Error> {
+            let table = match self.database.begin_read()?.open_table(PLUGINS) {
+                // A store from before there were any.
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                table => table?,
+            };
+            let mut plugins = Vec::new();
+            for row in table.iter()? {
+                let (name, registration) = row?;
+                match serde_json::from_slice(registration.value()) {
+                    Ok(registration) => plugins.push(registration),
+                    Err(error) => tracing::error!(
+                        provider = name.value(), %error,
+                        "the registration of a plug-in cannot be read; it is left out"
+                    ),
+                }
+            }
+            Ok(plugins)
+        };
+        read().map_err(|error| self.failed(error))
+    }
+
     /// Adds rows to the audit trail and drops the oldest beyond its limit. Durable with the next durable commit.
     pub(crate) fn add_audit(&self, entries: &[AuditEntry]) -> Result<(), ServiceError> {
         let add = || -> Result<(), redb::Error> {
@@ -317,6 +366,11 @@ pub(crate) struct ProviderRecords {
 impl RecordStore for ProviderRecords {
     fn store(&self, record: OperationRecord) -> BoxFuture<Result<(), StoreError>> {
         let (store, provider) = (Arc::clone(&self.store), self.provider);
+        let mut record = record;
+        // What becomes of it is asked of its provider; secrets are kept on the array's drives and nowhere else.
+        if record.kind.has_secret_arguments() {
+            record.arguments.clear();
+        }
         blocking(move || store.put_operation(provider, &record))
     }
 

@@ -48,7 +48,8 @@ pub trait TargetDirectory {
     /// The target of this name, `None` if there is none.
     fn target(&self, target: &str) -> Option<TargetInfo>;
 
-    /// What `initiator` must prove to log in to `target`; `None` if it may not at all.
+    /// What `initiator` must prove to log in to `target`; `None` if it may not at all. Sessions that were let in for
+    /// something else end with the next refresh.
     fn access(&self, target: &str, initiator: &str) -> Option<ChapPolicy>;
 
     /// What `initiator` must prove for a discovery session.

@@ -122,8 +122,8 @@ impl LunMap {
         own.map(|(number, _)| u64::from_be_bytes(number.to_wire())).collect()
     }
 
-    /// Takes over what the directory says now. New units learn of the nexus, those that left forget it, and the others
-    /// tell the initiator that the list of LUNs is another one.
+    /// Takes over what the directory says now. New units learn of the nexus, those that left forget it, and all
+    /// tell the initiator that the list of LUNs is another one, unless it had none.
     pub(crate) fn replace(&mut self, units: &Units, luns: &[UnmaskedLun]) {
         let mut now: Vec<(Lun, Rc<Unit>)> =
             luns.iter().filter_map(|lun| Some((lun.number, units.of(lun)?))).collect();
@@ -147,6 +147,10 @@ impl LunMap {
                 server.establish(self.nexus, UnitAttention::ReportedLunsChanged);
             } else {
                 server.attach(self.nexus);
+                // Its number may have been another one's.
+                if !old.is_empty() {
+                    server.establish(self.nexus, UnitAttention::ReportedLunsChanged);
+                }
             }
         }
     }

@@ -8,7 +8,10 @@
 
 mod array;
 mod export;
+mod judge;
 mod lun;
+mod pool;
+mod provider;
 mod values;
 mod work;
 
@@ -19,9 +22,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use array::{DriveVerb, NewDriveArgs, SubsystemVerb};
-pub(crate) use export::{ChapArgs, PortalVerb, SessionVerb, TargetVerb};
+pub(crate) use export::{
+    ChapArgs, PortalGroupVerb, PortalVerb, SecretArgs, SessionVerb, TargetVerb,
+};
+pub(crate) use judge::JudgeArgs;
 pub(crate) use lun::{CachingName, CreateLunArgs, LayoutArgs, LunVerb, PlexVerb, SetLunArgs};
-pub(crate) use work::{OperationVerb, ProviderVerb};
+pub(crate) use pool::PoolVerb;
+pub(crate) use provider::{AddProviderArgs, ProviderVerb};
+pub(crate) use work::OperationVerb;
 
 /// The directory of `vds` without a verb.
 pub(crate) const QUICKSTART_DATA: &str = "./vds-data";
@@ -98,6 +106,9 @@ pub(crate) enum Noun {
     /// Drives: block devices or plain files
     #[command(subcommand)]
     Drive(DriveVerb),
+    /// Storage pools: the capacity that LUNs come from
+    #[command(subcommand)]
+    Pool(PoolVerb),
     /// LUNs: what hosts see as disks
     #[command(subcommand)]
     Lun(LunVerb),
@@ -113,10 +124,13 @@ pub(crate) enum Noun {
     /// Portals: addresses the array listens on
     #[command(subcommand)]
     Portal(PortalVerb),
+    /// Portal groups: through which portals a target is reached
+    #[command(subcommand)]
+    PortalGroup(PortalGroupVerb),
     /// Sessions: hosts that are logged in
     #[command(subcommand)]
     Session(SessionVerb),
-    /// Providers: who makes the objects
+    /// Providers: who makes the objects, plug-ins among them
     #[command(subcommand)]
     Provider(ProviderVerb),
     /// List damage: blocks that were found bad, on which drive, repaired or not
@@ -132,6 +146,12 @@ pub(crate) enum Noun {
     Completion {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Set limits, then become a plug-in: what the daemon starts
+    #[command(hide = true, name = vds_plugin_host::LAUNCHER_VERB, after_help = "Example:\n  vds provider-launcher ORDERS")]
+    ProviderLauncher {
+        /// What the daemon tells it
+        orders: Vec<String>,
     },
     /// Write the manual pages into a directory
     #[command(hide = true, after_help = "Example:\n  vds man /usr/share/man/man1")]

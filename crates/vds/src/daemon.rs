@@ -94,6 +94,8 @@ async fn run(global: &GlobalArgs, arguments: &ServeArgs) -> Result<(), Failure> 
     let mut stop = Stop::listen()?;
     let (directory, socket) = places(global, arguments);
     let mut config = Config::new(&directory);
+    // The very program that runs, also when its file was replaced meanwhile.
+    config.launcher = Some(PathBuf::from("/proc/self/exe"));
     config.socket = Some(socket.clone());
     if let Some(directory) = &arguments.quickstart {
         config.drives = quickstart::drive_files(directory)?;

@@ -80,6 +80,14 @@ pub(crate) enum Failure {
         /// The file.
         path: PathBuf,
     },
+    /// A provider does not keep what the protocol promises.
+    #[error("{failed} of {all} checks failed")]
+    Judged {
+        /// How many checks failed.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
     /// Standard output takes no more.
     #[error("standard output cannot be written")]
     Output {
@@ -124,6 +132,7 @@ impl Failure {
                 _ => HResult::E_FAIL,
             },
             Self::Secret { .. } => HResult::VDSX_E_SECRET_LENGTH,
+            Self::Judged { .. } => HResult::VDS_E_BAD_PROVIDER_DATA,
             Self::Output { .. } => HResult::E_FAIL,
             Self::ClosedPipe => HResult::S_OK,
         }
@@ -179,6 +188,9 @@ impl Failure {
                 "Add --yes: off a terminal nothing is destroyed or opened without it.".to_owned()
             }
             Self::Usage { .. } => "See --help.".to_owned(),
+            Self::Judged { .. } => {
+                "The reasons are above; docs/provider-protocol.md has the promises.".to_owned()
+            }
             Self::Daemon { hint, .. } => hint.clone().unwrap_or_else(advice),
             Self::Declined | Self::Output { .. } | Self::ClosedPipe => String::new(),
             Self::Client(_) | Self::NotFound { .. } | Self::Input { .. } | Self::Secret { .. } => {

@@ -33,11 +33,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use command::{CommandLine, Noun, ServeArgs};
+use command::{CommandLine, Noun, ProviderVerb, ServeArgs};
 use context::Context;
 use failure::{Failure, complain};
 
 fn main() -> ExitCode {
+    if let Some(code) = launcher() {
+        return code;
+    }
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) => return answer_of_parser(&error),
@@ -78,6 +81,16 @@ fn usage(text: &str) -> String {
     format!("error[{code}]: {}\n", lines.join("\n"))
 }
 
+/// The launcher of plug-ins is looked for before anything else: it is what it is started for, word by word.
+fn launcher() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() != Some(vds_plugin_host::LAUNCHER_VERB) {
+        return None;
+    }
+    let code = vds_plugin_host::run_launcher(arguments);
+    Some(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
 fn act(command_line: CommandLine) -> Result<(), Failure> {
     let CommandLine { global, noun } = command_line;
     let quickstart =
@@ -85,7 +98,9 @@ fn act(command_line: CommandLine) -> Result<(), Failure> {
     match noun.unwrap_or_else(|| Noun::Serve(quickstart())) {
         Noun::Completion { shell } => manual::completion(shell),
         Noun::Man { directory } => manual::pages(&directory),
+        Noun::ProviderLauncher { .. } => unreachable!("main looks for it first"),
         Noun::Serve(arguments) => daemon::serve(&global, &arguments),
+        Noun::Provider(ProviderVerb::Test(arguments)) => run::judge(&arguments, global.json),
         noun => {
             let failed = |source| Failure::Input { path: "runtime".into(), source };
             let mut builder = tokio::runtime::Builder::new_current_thread();

@@ -1,11 +1,18 @@
 //! What the verbs of a client do: ask or start, wait, print. Nothing is decided here that the service decides.
 
 mod array;
+mod executable;
 mod export;
+mod judge;
 mod lun;
 mod lun_show;
 mod plain;
+mod pool;
+mod portal_group;
+mod provider;
 mod work;
+
+pub(crate) use judge::judge;
 
 use crate::command::Noun;
 use crate::context::Context;
@@ -20,16 +27,21 @@ pub(crate) async fn client(context: &Context, noun: Noun) -> Result<(), Failure>
         Noun::Status => plain::status(context).await,
         Noun::Subsystem(verb) => array::subsystem(context, verb).await,
         Noun::Drive(verb) => array::drive(context, verb).await,
+        Noun::Pool(verb) => pool::pool(context, verb).await,
         Noun::Lun(verb) => lun::lun(context, verb).await,
         Noun::Plex(verb) => lun_show::plex(context, verb).await,
         Noun::Operation(verb) => work::operation(context, verb).await,
         Noun::Target(verb) => export::target(context, verb).await,
         Noun::Portal(verb) => export::portal(context, verb).await,
+        Noun::PortalGroup(verb) => portal_group::portal_group(context, verb).await,
         Noun::Session(verb) => export::session(context, verb).await,
-        Noun::Provider(verb) => plain::provider(context, verb).await,
+        Noun::Provider(verb) => provider::provider(context, verb).await,
         Noun::Damage => plain::damage(context).await,
         Noun::Event => work::events(context).await,
-        Noun::Serve(_) | Noun::Completion { .. } | Noun::Man { .. } => {
+        Noun::Serve(_)
+        | Noun::Completion { .. }
+        | Noun::Man { .. }
+        | Noun::ProviderLauncher { .. } => {
             unreachable!("main does these without a service")
         }
     }

@@ -25,6 +25,7 @@ fn session(parameters: Parameters, kind: SessionKind) -> Session {
         cid: 7,
         parameters,
         authenticated_name: None,
+        accepted: Vec::new(),
         stat_sn: 100,
         exp_cmd_sn: 10,
     };

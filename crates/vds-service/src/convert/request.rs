@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 
 use vds_api as api;
 use vds_model::{
-    ChapSecret, DriveId, HResult, Hints, LunStatus, LunType, ProviderId, UnmaskingList,
+    ChapSecret, DriveId, HResult, Hints, IscsiName, LunStatus, LunType, PortalId, ProviderId,
+    TargetId, UnmaskingList,
 };
 use vds_provider::{
-    Caching, Chap, ChapCredential, CreateLun, LunView, MaxSizeQuery, NewDrive, Provisioning,
-    Refusal, Request, SectorSize, SubsystemView, TargetChoice, Wipe,
+    Caching, Chap, ChapCredential, ChapSecretChange, ChapSide, CreateLun, LunView, MaxSizeQuery,
+    NewDrive, PortalGroupView, Provisioning, Refusal, Request, SectorSize, SubsystemView,
+    TargetChoice, TargetView, Wipe,
 };
 
 use super::view::is_loopback;
@@ -25,6 +27,7 @@ pub(super) enum LunChange {
     Caching(Caching),
     Status(LunStatus),
     Hints(Hints),
+    Target(api::TargetChoice),
 }
 
 fn invalid(result: HResult, message: impl Into<String>) -> Refusal {
@@ -91,9 +94,12 @@ fn sector_size(bytes: Option<u32>) -> Result<SectorSize, Refusal> {
     }
 }
 
+fn secret(bytes: &[u8]) -> Result<ChapSecret, Refusal> {
+    ChapSecret::new(bytes).map_err(|error| invalid(error.result(), error.to_string()))
+}
+
 fn credential(credential: &api::ChapCredential) -> Result<ChapCredential, Refusal> {
-    let secret = ChapSecret::new(credential.secret.as_bytes())
-        .map_err(|error| invalid(error.result(), error.to_string()))?;
+    let secret = secret(credential.secret.as_bytes())?;
     Ok(ChapCredential { user: credential.user.clone(), secret })
 }
 
@@ -109,7 +115,7 @@ fn new_drive(drive: &api::NewDrive) -> Result<NewDrive, Refusal> {
 
 impl Snapshot {
     /// The drives called so, in their order, all of one subsystem's provider.
-    fn drives(
+    pub(crate) fn drives(
         &self,
         of: ProviderId,
         names: Option<&Vec<String>>,
@@ -152,9 +158,41 @@ impl Snapshot {
         }
     }
 
+    /// The subsystem that a LUN is to be in: named itself, by a pool of it, or the only one.
+    fn home(
+        &self,
+        subsystem: Option<&str>,
+        pool: Option<&str>,
+    ) -> Result<Found<'_, &SubsystemView>, Refusal> {
+        let Some(name) = pool else { return self.subsystem_or_only(subsystem) };
+        let pool = self.pool(name)?;
+        // By its id: where there is a pool, its subsystem is.
+        let home = self.subsystem(&pool.object.subsystem.to_string())?;
+        let array = &home.object.properties.friendly_name;
+        if let Some(other) = subsystem {
+            let other = self.subsystem(other)?.object;
+            if other.properties.id != home.object.properties.id {
+                let message = format!(
+                    "pool {name:?} is of {array}, not of {}",
+                    other.properties.friendly_name
+                );
+                return Err(invalid(HResult::E_INVALIDARG, message)
+                    .with_hint("Name the pool or the subsystem, or both of one array."));
+            }
+        }
+        if home.view.pools_of(home.object).len() > 1 {
+            let message = format!(
+                "{array} has several pools, and its provider cannot be told in which one a LUN is to be"
+            );
+            return Err(invalid(HResult::VDS_E_NOT_SUPPORTED, message)
+                .with_hint("Name no pool: the provider chooses. Or name drives."));
+        }
+        Ok(home)
+    }
+
     /// Make a LUN.
     pub(crate) fn create_lun(&self, body: &api::CreateLun) -> Result<Asked, Refusal> {
-        let found = self.subsystem_or_only(body.subsystem.as_deref())?;
+        let found = self.home(body.subsystem.as_deref(), body.pool.as_deref())?;
         let subsystem = found.object.properties.id;
         let unmasking_list = mask(&body.unmasking_list)?;
         Self::check_exposure(&found, subsystem, &unmasking_list, body.confirm_exposed)?;
@@ -192,7 +230,7 @@ impl Snapshot {
         &self,
         body: &api::MaxSizeQuery,
     ) -> Result<(ProviderId, MaxSizeQuery), Refusal> {
-        let found = self.subsystem_or_only(body.subsystem.as_deref())?;
+        let found = self.home(body.subsystem.as_deref(), body.pool.as_deref())?;
         let query = MaxSizeQuery {
             subsystem: found.object.properties.id,
             lun_type: lun_type(body.lun_type.as_deref())?,
@@ -223,8 +261,36 @@ impl Snapshot {
             LunChange::Caching(caching) => Request::SetLunCaching { lun, caching },
             LunChange::Status(status) => Request::SetLunStatus { lun, status },
             LunChange::Hints(hints) => Request::ApplyLunHints { lun, hints },
+            LunChange::Target(choice) => {
+                let target = match &choice {
+                    api::TargetChoice::None => None,
+                    api::TargetChoice::Existing(name) => {
+                        Some(self.target_beside(found.object, name)?)
+                    }
+                    api::TargetChoice::New | api::TargetChoice::Named(_) => {
+                        let message = "a LUN is put behind a target that exists, or behind none";
+                        return Err(invalid(HResult::VDSX_E_MALFORMED, message)
+                            .with_hint("Make the target first: vds target create NAME"));
+                    }
+                };
+                Request::SetLunTarget { lun, target }
+            }
         };
         Ok((found.provider, request))
+    }
+
+    /// A target of the array that a LUN is in.
+    fn target_beside(&self, lun: &LunView, name: &str) -> Result<TargetId, Refusal> {
+        let target = self.target(name)?.object;
+        if target.subsystem != lun.subsystem {
+            let message = format!(
+                "target {} is of another array than LUN {:?}",
+                target.properties.iscsi_name, lun.properties.friendly_name
+            );
+            return Err(invalid(HResult::E_INVALIDARG, message)
+                .with_hint("Name a target of the LUN's own array: vds target list"));
+        }
+        Ok(target.properties.id)
     }
 
     /// Make a LUN larger.
@@ -238,6 +304,17 @@ impl Snapshot {
     /// Add a copy to a LUN.
     pub(crate) fn add_plex(&self, name: &str, body: &api::AddPlex) -> Result<Asked, Refusal> {
         let found = self.lun(name)?;
+        if let Some(other) = &body.absorb {
+            if body.drives.is_some() {
+                let message = "a copy is put on drives or in the place of a LUN, not both";
+                return Err(invalid(HResult::E_INVALIDARG, message.to_owned()));
+            }
+            let other = self.lun(other)?.object.properties.id;
+            return Ok((
+                found.provider,
+                Request::AbsorbLun { lun: found.object.properties.id, other },
+            ));
+        }
         let drives = self.drives(found.provider, body.drives.as_ref())?;
         Ok((found.provider, Request::AddPlex { lun: found.object.properties.id, drives }))
     }
@@ -265,6 +342,106 @@ impl Snapshot {
         };
         let target = found.object.properties.id;
         Ok((found.provider, Request::SetTargetChap { target, chap }))
+    }
+
+    /// Set or take away one secret of a target.
+    pub(crate) fn set_secret(
+        &self,
+        name: &str,
+        body: &api::SetTargetSecret,
+    ) -> Result<Asked, Refusal> {
+        let found = self.target(name)?;
+        let initiator = body.initiator.as_deref().map(IscsiName::parse).transpose();
+        let initiator = initiator.map_err(|error| {
+            let name = body.initiator.as_deref().unwrap_or_default();
+            let message = format!("{name:?} is no iSCSI name: {error}");
+            invalid(HResult::VDSX_E_MALFORMED, message)
+        })?;
+        let side = match body.side {
+            api::ChapSide::Initiator => ChapSide::Initiator,
+            api::ChapSide::Target => ChapSide::Target,
+        };
+        let secret = body.secret.as_deref().map(secret).transpose()?;
+        let target = found.object.properties.id;
+        let change = ChapSecretChange { side, initiator, secret };
+        Ok((found.provider, Request::SetTargetSecret { target, change }))
+    }
+
+    /// Change a target.
+    pub(crate) fn change_target(
+        &self,
+        name: &str,
+        body: &api::ChangeTarget,
+    ) -> Result<Asked, Refusal> {
+        let found = self.target(name)?;
+        let target = found.object.properties.id;
+        Ok((found.provider, Request::SetTargetName { target, name: body.name.clone() }))
+    }
+
+    /// Make a portal group for a target.
+    pub(crate) fn create_portal_group(&self, name: &str) -> Result<Asked, Refusal> {
+        let found = self.target(name)?;
+        let target = found.object.properties.id;
+        Ok((found.provider, Request::CreatePortalGroup { target }))
+    }
+
+    /// Delete a portal group.
+    pub(crate) fn delete_portal_group(&self, name: &str) -> Result<Asked, Refusal> {
+        let found = self.portal_group(name)?;
+        let group = found.object.properties.id;
+        Ok((found.provider, Request::DeletePortalGroup { group }))
+    }
+
+    /// Put a portal into a portal group.
+    pub(crate) fn add_to_portal_group(&self, name: &str, portal: &str) -> Result<Asked, Refusal> {
+        let found = self.portal_group(name)?;
+        let portal = self.portal_beside(found, portal)?;
+        let group = found.object.properties.id;
+        Ok((found.provider, Request::AddToPortalGroup { group, portal }))
+    }
+
+    /// Take a portal out of a portal group.
+    pub(crate) fn remove_from_portal_group(
+        &self,
+        name: &str,
+        portal: &str,
+    ) -> Result<Asked, Refusal> {
+        let found = self.portal_group(name)?;
+        let portal = self.portal_beside(found, portal)?;
+        let group = found.object.properties.id;
+        Ok((found.provider, Request::RemoveFromPortalGroup { group, portal }))
+    }
+
+    /// A portal of the array whose group this is.
+    fn portal_beside(
+        &self,
+        group: Found<'_, &PortalGroupView>,
+        name: &str,
+    ) -> Result<PortalId, Refusal> {
+        let portal = self.portal(name)?.object;
+        let id = group.object.properties.id;
+        let is_its = |target: &&TargetView| {
+            target.portal_groups.iter().any(|group| group.properties.id == id)
+        };
+        let target = group.view.targets.iter().find(is_its);
+        if target.is_some_and(|target| target.subsystem != portal.subsystem) {
+            let address = &portal.properties.address;
+            let message = format!("portal {address} is of another array than the group's target");
+            return Err(invalid(HResult::E_INVALIDARG, message)
+                .with_hint("Name a portal of the target's own array: vds portal list"));
+        }
+        Ok(portal.properties.id)
+    }
+
+    /// Change an array.
+    pub(crate) fn change_subsystem(
+        &self,
+        name: &str,
+        body: &api::ChangeSubsystem,
+    ) -> Result<Asked, Refusal> {
+        let found = self.subsystem(name)?;
+        let subsystem = found.object.properties.id;
+        Ok((found.provider, Request::SetSubsystemName { subsystem, name: body.name.clone() }))
     }
 
     /// Listen on one more address.
@@ -334,7 +511,7 @@ impl Snapshot {
         name: &str,
         body: &api::OpenSubsystem,
     ) -> Result<Asked, Refusal> {
-        let found: Found<'_, SubsystemView> = self.subsystem(name)?;
+        let found: Found<'_, &SubsystemView> = self.subsystem(name)?;
         let without = self.drives(found.provider, Some(&body.without))?.unwrap_or_default();
         let subsystem = found.object.properties.id;
         Ok((found.provider, Request::OpenSubsystem { subsystem, without }))
@@ -383,6 +560,9 @@ pub(super) fn lun_change(body: &api::ChangeLun) -> Result<LunChange, Refusal> {
     }
     if let Some(texts) = &body.hints {
         changes.push(LunChange::Hints(hints(texts)?));
+    }
+    if let Some(choice) = &body.target {
+        changes.push(LunChange::Target(choice.clone()));
     }
     let count = changes.len();
     if let (Some(change), 1) = (changes.pop(), count) {

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use vds_api::{
-    DriveExtent, LunAddress, PlannedDrive, PlannedLayout, PlexExtent, PortalGroup, TargetLun,
+    Designator, DriveExtent, LunAddress, PlannedDrive, PlannedLayout, PlexExtent, PoolDrive,
+    PortalGroup, TargetLun,
 };
 use vds_model::{
-    Address, DriveFlags, DriveId, HResult, LunId, LunType, PortalId, ProviderId, SpindleSpeed,
+    Address, DriveFlags, DriveId, HResult, Identifier, LunId, LunType, PortalId, ProviderId,
+    SpindleSpeed,
 };
 use vds_provider::{
-    Caching, Checked, ControllerView, DriveView, LunView, Plan, PlexView, PortView, PortalView,
-    Provisioning, SubsystemView, TargetView, View,
+    Caching, Checked, ControllerView, DriveView, LunView, Plan, PlexView, PoolView, PortView,
+    PortalView, Provisioning, SubsystemView, TargetView, View,
 };
 
 /// What is known of portals beside what the provider shows: where they listen, or why they do not.
@@ -45,11 +47,15 @@ pub(crate) fn provider(view: &View, checked: &Checked) -> vds_api::Provider {
         id: properties.id.to_string(),
         name: properties.name.clone(),
         version: properties.version.clone(),
+        version_id: ProviderId::from_bytes(properties.version_id).to_string(),
+        stripe_sizes_bytes: properties.stripe_sizes.sizes_bytes().collect(),
+        rebuild_priority: properties.rebuild_priority.number(),
         provider_type: properties.provider_type.label().to_owned(),
         flags: labels(properties.flags.labels()),
         is_trusted: breach.is_none(),
         breach: marks.last().map(|mark| format!("{}: {}", mark.result.code(), mark.message)),
         subsystems: view.subsystems.len() as u64,
+        plugin: None,
     }
 }
 
@@ -77,6 +83,10 @@ pub(crate) fn subsystem(
         lun_types: labels(announced.map(|lun_type| lun_type.label())),
         stripe_sizes_bytes: properties.stripe_sizes.sizes_bytes().collect(),
         rebuild_priority: properties.rebuild_priority.number(),
+        internal_buses: properties.internal_buses,
+        slots_per_bus: properties.slots_per_bus,
+        controllers_max: properties.controllers_max,
+        enclosures: properties.enclosures,
         raw_bytes: subsystem.raw_bytes,
         free_bytes: subsystem.free_bytes,
         drives: drives.count() as u64,
@@ -145,6 +155,34 @@ pub(crate) fn drive(drive: &DriveView) -> vds_api::Drive {
     }
 }
 
+/// A pool.
+pub(crate) fn pool(provider: ProviderId, view: &View, pool: &PoolView) -> vds_api::Pool {
+    let properties = &pool.properties;
+    let drives = pool.extents.iter().map(|extent| PoolDrive {
+        drive: extent.drive.to_string(),
+        drive_name: drive_name(view, extent.drive),
+        size_bytes: extent.size.0,
+        is_used: extent.is_used,
+    });
+    let luns = view.luns_of_pool(pool);
+    vds_api::Pool {
+        id: properties.id.to_string(),
+        provider: provider.to_string(),
+        subsystem: pool.subsystem.to_string(),
+        name: properties.name.clone(),
+        description: properties.description.clone(),
+        pool_type: properties.pool_type.label().to_owned(),
+        status: properties.status.label().to_owned(),
+        health: properties.health.label().to_owned(),
+        consumed_bytes: properties.consumed.0,
+        managed_bytes: properties.managed.0,
+        free_bytes: properties.free.0,
+        attributes: vds_api::PoolAttributes::from(&pool.attributes),
+        drives: drives.collect(),
+        luns: luns.map(|luns| luns.iter().map(LunId::to_string).collect()),
+    }
+}
+
 /// A plex of this LUN.
 pub(crate) fn plex(view: &View, lun: &LunView, plex: &PlexView) -> vds_api::Plex {
     let properties = &plex.properties;
@@ -168,6 +206,14 @@ pub(crate) fn plex(view: &View, lun: &LunView, plex: &PlexView) -> vds_api::Plex
     }
 }
 
+fn designator(identifier: &Identifier) -> Designator {
+    Designator {
+        code_set: identifier.code_set.label().to_owned(),
+        designator_type: identifier.identifier_type.label().to_owned(),
+        hex: vds_model::hex::encode(&identifier.bytes),
+    }
+}
+
 /// A LUN with its plexes and where to find it.
 pub(crate) fn lun(view: &View, lun: &LunView, facts: &PortalFacts) -> vds_api::Lun {
     let properties = &lun.properties;
@@ -176,6 +222,7 @@ pub(crate) fn lun(view: &View, lun: &LunView, facts: &PortalFacts) -> vds_api::L
         id: properties.id.to_string(),
         subsystem: lun.subsystem.to_string(),
         name: properties.friendly_name.clone(),
+        number: lun.number,
         lun_type: properties.lun_type.label().to_owned(),
         size_bytes: properties.size.0,
         reserved_bytes: lun.reserved_bytes,
@@ -200,6 +247,8 @@ pub(crate) fn lun(view: &View, lun: &LunView, facts: &PortalFacts) -> vds_api::L
         vendor: identification.vendor.clone().unwrap_or_default(),
         product: identification.product.clone().unwrap_or_default(),
         serial_number: identification.serial_number.clone().unwrap_or_default(),
+        revision: identification.revision.clone().unwrap_or_default(),
+        designators: identification.identifiers.iter().map(designator).collect(),
         addresses: addresses(view, properties.id, facts),
         plexes: lun.plexes.iter().map(|of| plex(view, lun, of)).collect(),
         notes: lun.notes.clone(),
@@ -242,6 +291,7 @@ fn told(portal: &PortalView, facts: &PortalFacts) -> String {
 pub(crate) fn target(view: &View, target: &TargetView) -> vds_api::Target {
     let groups = target.portal_groups.iter().map(|group| PortalGroup {
         id: group.properties.id.to_string(),
+        target: target.properties.id.to_string(),
         tag: group.properties.tag.0,
         portals: group.portals.iter().map(PortalId::to_string).collect(),
     });
@@ -258,6 +308,9 @@ pub(crate) fn target(view: &View, target: &TargetView) -> vds_api::Target {
         is_chap_enabled: target.properties.is_chap_enabled,
         chap_user: target.chap_user.clone(),
         is_chap_mutual: target.is_chap_mutual,
+        chap_initiators: target.chap_initiators.iter().map(ToString::to_string).collect(),
+        mutual_initiators: target.mutual_initiators.iter().map(ToString::to_string).collect(),
+        has_common_secret: target.has_common_secret,
         portal_groups: groups.collect(),
         luns: luns.collect(),
     }
@@ -283,7 +336,11 @@ pub(crate) fn portal(portal: &PortalView, facts: &PortalFacts) -> vds_api::Porta
         subsystem: portal.subsystem.to_string(),
         listen: properties.address.to_string(),
         announce: portal.announced.as_ref().map(ToString::to_string),
-        status: properties.status.label().to_owned(),
+        status: if facts.failed.contains_key(&properties.id) {
+            vds_model::PortalStatus::Failed.label().to_owned()
+        } else {
+            properties.status.label().to_owned()
+        },
         is_loopback: is_loopback(&properties.address.host),
         reason: facts.failed.get(&properties.id).cloned(),
     }

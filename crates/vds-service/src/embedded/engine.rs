@@ -10,11 +10,13 @@ use tokio::task::LocalSet;
 use vds_api::{Damage, Session};
 use vds_array::{DamagedThing, Embedded};
 use vds_io::{BLOCK_BYTES, DiskSource, World};
+use vds_model::ProviderId;
 use vds_os::{Magic, OsDiskSource, SourceOptions};
 use vds_provider::{EventLog, View};
 use vds_target::{Limits, Server};
 
 use super::directory::{Directory, Exporter};
+use super::foreign::{Everything, Foreign, ForeignExports};
 use super::portals::{Portals, RETRY_INTERVAL};
 use super::source::KnownDrives;
 use super::{Facts, Job, Setup};
@@ -38,6 +40,7 @@ pub(crate) fn own_magics() -> Vec<Magic> {
 pub(super) struct Engine {
     pub(super) embedded: Rc<Embedded>,
     pub(super) source: Rc<KnownDrives>,
+    foreign: Rc<Foreign>,
     server: Server,
     closing: watch::Sender<bool>,
     /// The version of the exports that portals and sessions have taken over.
@@ -78,13 +81,15 @@ async fn serve(
     })));
     let drives: Rc<dyn DiskSource> = Rc::<KnownDrives>::clone(&source);
     let embedded = Embedded::new(world.clone(), drives, setup.provider);
-    let exporter: Rc<dyn Exporter> = Rc::<Embedded>::clone(&embedded);
+    let foreign = Rc::new(Foreign::new());
+    let exporter: Rc<dyn Exporter> =
+        Rc::new(Everything { embedded: Rc::clone(&embedded), foreign: Rc::clone(&foreign) });
     let directory = Rc::new(Directory::new(exporter));
     let server = Server::new(Rc::<Directory>::clone(&directory), Limits::default());
     let portals = Portals::new(server.clone(), directory, facts, embedded.events());
     let (closing, closed) = watch::channel(false);
-    let engine =
-        Rc::new(Engine { embedded, source, server, closing, applied: watch::Sender::new(0) });
+    let applied = watch::Sender::new(0);
+    let engine = Rc::new(Engine { embedded, source, foreign, server, closing, applied });
     follow_exports(&world, &engine, portals, closed.clone());
     let _ = ready.send(Ok(engine.embedded.events()));
     loop {
@@ -113,10 +118,13 @@ fn follow_exports(
     let engine = Rc::clone(engine);
     let task = async move {
         let embedded = &engine.embedded;
+        let mut foreign = engine.foreign.changes();
         let mut is_whole = true;
         let mut seen = None;
         loop {
-            let version = embedded.exports_version();
+            foreign.borrow_and_update();
+            let own = embedded.exports_version();
+            let version = engine.exports_version();
             if seen != Some(version) {
                 seen = Some(version);
                 is_whole = portals.apply().await;
@@ -130,7 +138,8 @@ fn follow_exports(
                 tokio::time::sleep(RETRY_INTERVAL).await;
             };
             tokio::select! {
-                _ = embedded.exports_changed(version) => {}
+                _ = embedded.exports_changed(own) => {}
+                _ = foreign.changed() => {}
                 () = retry => is_whole = portals.retry().await,
                 _ = closed.wait_for(|closed| *closed) => return,
             }
@@ -147,14 +156,30 @@ impl Engine {
         self.closing.send_replace(true);
     }
 
-    /// All objects, once portals and sessions know what is exported: who sees a portal here finds it listening.
-    pub(super) async fn view(&self) -> Arc<View> {
-        let version = self.embedded.exports_version();
+    /// Grows with every change of what is exported, by the arrays or by other providers.
+    fn exports_version(&self) -> u64 {
+        self.embedded.exports_version() + self.foreign.version()
+    }
+
+    /// Waits until portals and sessions know what is exported.
+    async fn applied(&self) {
+        let version = self.exports_version();
         let mut applied = self.applied.subscribe();
         let caught_up = applied.wait_for(|applied| *applied >= version);
         // Out of time: the portal's status tells what there is to tell.
         let _ = tokio::time::timeout(APPLY_TIMEOUT, caught_up).await;
+    }
+
+    /// All objects, once portals and sessions know what is exported: who sees a portal here finds it listening.
+    pub(super) async fn view(&self) -> Arc<View> {
+        self.applied().await;
         self.embedded.view()
+    }
+
+    /// Takes over what another provider exports.
+    pub(super) async fn set_exports(&self, provider: ProviderId, exports: ForeignExports) {
+        self.foreign.set(provider, exports);
+        self.applied().await;
     }
 
     /// Initiators that are logged in.

@@ -55,16 +55,19 @@ impl Registry {
             self.take_in(provider, &Operation::ended(record));
         }
         for (provider, record) in unfinished {
-            match self.provider(provider).cloned() {
+            match self.provider(provider) {
                 Ok(checked) if self.must_wait(&checked, &record, Duration::ZERO).await => {
                     self.wait_for_array(provider, record);
                 }
-                Ok(checked) => self.resume_one(&checked, record).await,
+                Ok(checked) if self.inner.resuming.contains(&provider) => {
+                    self.resume_one(&checked, record).await;
+                }
+                Ok(checked) => self.resume_beside(checked, record),
                 Err(_) => self.end_orphaned(provider, record).await?,
             }
         }
         for checked in self.providers() {
-            self.adopt(checked, &mut BTreeSet::new()).await;
+            self.adopt(&checked, &mut BTreeSet::new()).await;
         }
         Ok(())
     }
@@ -75,6 +78,27 @@ impl Registry {
         tracing::info!(op = %id, "an unfinished operation was taken up");
         self.take_in(checked.id(), &started.operation);
         self.supervise(started.supervise);
+    }
+
+    /// Takes up an operation of a provider that may not be there yet, without keeping anybody waiting.
+    fn resume_beside(&self, checked: Checked, record: OperationRecord) {
+        let id = record.id;
+        let (operation, driver) = Operation::resume(record.clone());
+        driver.waits_for(Some("its provider, which is being started"));
+        driver.refuse_cancel(CancelRefusal::NotSupported);
+        let waiting = Waiting { provider: checked.id(), record: record.clone(), operation, driver };
+        {
+            let mut operations = self.operations_locked();
+            operations.providers.insert(id, checked.id());
+            operations.waiting.insert(id, waiting);
+        }
+        let registry = self.clone();
+        tokio::spawn(async move {
+            registry.resume_one(&checked, record).await;
+            // Whoever waits on what was shown so far is told to ask again.
+            let shown = registry.operations_locked().waiting.remove(&id);
+            drop(shown);
+        });
     }
 
     /// Whether the array that keeps this operation is not open yet, `since` the start of the service.
@@ -131,7 +155,11 @@ impl Registry {
                 return;
             }
             for (provider, record) in waiting {
-                let Ok(checked) = self.provider(provider).cloned() else { continue };
+                if !self.inner.resuming.contains(&provider) {
+                    // A task of its own takes that up.
+                    continue;
+                }
+                let Ok(checked) = self.provider(provider) else { continue };
                 if self.must_wait(&checked, &record, looked).await {
                     continue;
                 }

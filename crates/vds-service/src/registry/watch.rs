@@ -121,24 +121,30 @@ impl Registry {
         api_operation(status, &around)
     }
 
-    /// Follows every provider: its events, and the operations it begins of its own accord. Ends never.
+    /// Follows every provider that is always there: its events, and the operations it begins of its own accord. Ends never.
     pub(crate) fn follow(&self) -> Vec<tokio::task::JoinHandle<()>> {
         let mut tasks = Vec::new();
         let registry = self.clone();
         tasks.push(tokio::spawn(async move { registry.take_up_waiting().await }));
-        for checked in self.providers().to_vec() {
-            let (registry, events_of) = (self.clone(), checked.clone());
-            tasks.push(tokio::spawn(async move { registry.relay_events(&events_of).await }));
-            let registry = self.clone();
-            tasks.push(tokio::spawn(async move {
-                let mut known = BTreeSet::new();
-                loop {
-                    tokio::time::sleep(ADOPT_INTERVAL).await;
-                    registry.adopt(&checked, &mut known).await;
-                }
-            }));
+        for checked in self.permanent() {
+            tasks.extend(self.follow_one(checked));
         }
         tasks
+    }
+
+    /// Follows one provider. Ends never.
+    pub(crate) fn follow_one(&self, checked: Checked) -> [tokio::task::JoinHandle<()>; 2] {
+        let (registry, events_of) = (self.clone(), checked.clone());
+        let relaying = tokio::spawn(async move { registry.relay_events(&events_of).await });
+        let registry = self.clone();
+        let adopting = tokio::spawn(async move {
+            let mut known = BTreeSet::new();
+            loop {
+                tokio::time::sleep(ADOPT_INTERVAL).await;
+                registry.adopt(&checked, &mut known).await;
+            }
+        });
+        [relaying, adopting]
     }
 
     async fn relay_events(&self, checked: &Checked) {

@@ -69,7 +69,7 @@ pub(super) fn accepted(app: &App, operation: &Operation) -> Response {
 
 /// The operation that a request of this kind began with the same key before; else the miss.
 ///
-/// For requests that take their object away: repeated, they do not find it any more, and find their operation. A name
+/// For requests that take their object away, or its name: repeated, they do not find it any more, and find their operation. A name
 /// that leads nowhere cannot be compared with the one of the first request: the key alone tells.
 pub(super) fn begun_before(
     app: &App,

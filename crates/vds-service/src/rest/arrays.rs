@@ -1,16 +1,17 @@
-//! Providers, subsystems, controllers and ports.
+//! Subsystems, controllers and ports.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use vds_api as api;
-use vds_api::{List, PageQuery, SubsystemFilter};
+use vds_api::{List, PageQuery, ProviderFilter, SubsystemFilter};
 use vds_model::{HResult, SubsystemId};
+use vds_operation::OperationKind;
 use vds_provider::Request;
 
-use super::Shared;
-use super::answer::{Answer, ApiError, accepted, page};
+use super::answer::{Answer, ApiError, accepted, begun_before, page};
 use super::extract::{Body, Caller, Name, Params};
+use super::{Shared, providers};
 use crate::convert;
 use crate::lookup::Snapshot;
 use crate::registry::Asker;
@@ -21,34 +22,6 @@ pub(super) fn filter(snapshot: &Snapshot, name: Option<&str>) -> Answer<Option<S
         None => Ok(None),
         Some(name) => Ok(Some(snapshot.subsystem(name)?.object.properties.id)),
     }
-}
-
-/// GET `/v1/providers`.
-pub(super) async fn providers(
-    State(app): Shared,
-    Params(query): Params<PageQuery>,
-) -> Json<List<api::Provider>> {
-    let snapshot = app.registry.snapshot().await;
-    let shown = app
-        .registry
-        .providers()
-        .iter()
-        .filter_map(|checked| Some(convert::provider(snapshot.view(checked.id())?, checked)));
-    page(shown.collect(), |provider| &provider.id, query.after.as_deref(), query.limit)
-}
-
-/// GET `/v1/providers/{name}`.
-pub(super) async fn provider(State(app): Shared, Name(name): Name) -> Answer<Json<api::Provider>> {
-    let snapshot = app.registry.snapshot().await;
-    let mut shown = app
-        .registry
-        .providers()
-        .iter()
-        .filter_map(|checked| Some(convert::provider(snapshot.view(checked.id())?, checked)));
-    let found = shown.find(|provider| provider.id == name || provider.name == name);
-    found.map(Json).ok_or_else(|| {
-        ApiError::new(HResult::VDS_E_OBJECT_NOT_FOUND, format!("there is no provider {name:?}"))
-    })
 }
 
 /// GET `/v1/subsystems`.
@@ -82,6 +55,21 @@ pub(super) async fn create_subsystem(
     Body(body): Body<api::CreateSubsystem>,
 ) -> Answer<Response> {
     let (provider, request) = app.registry.snapshot().await.create_subsystem(&body)?;
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
+/// PATCH `/v1/subsystems/{name}`.
+pub(super) async fn change_subsystem(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+    Body(body): Body<api::ChangeSubsystem>,
+) -> Answer<Response> {
+    let asked = app.registry.snapshot().await.change_subsystem(&name, &body);
+    let (provider, request) = match asked {
+        Ok(asked) => asked,
+        Err(miss) => return begun_before(&app, &asker, OperationKind::SetName, miss),
+    };
     Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
 }
 
@@ -132,19 +120,40 @@ pub(super) async fn ports(
     page(shown, |port| &port.id, query.after.as_deref(), query.limit)
 }
 
-/// POST `/v1/reenumerate`: of the first provider, which is the embedded one where there is one.
-pub(super) async fn reenumerate(State(app): Shared, Caller(asker): Caller) -> Answer<Response> {
-    start_on_first(&app, asker, Request::Reenumerate).await
+/// POST `/v1/reenumerate`.
+pub(super) async fn reenumerate(
+    State(app): Shared,
+    Params(query): Params<ProviderFilter>,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    start_on(&app, asker, query.provider.as_deref(), Request::Reenumerate).await
 }
 
 /// POST `/v1/refresh`.
-pub(super) async fn refresh(State(app): Shared, Caller(asker): Caller) -> Answer<Response> {
-    start_on_first(&app, asker, Request::Refresh).await
+pub(super) async fn refresh(
+    State(app): Shared,
+    Params(query): Params<ProviderFilter>,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    start_on(&app, asker, query.provider.as_deref(), Request::Refresh).await
 }
 
-async fn start_on_first(app: &super::App, asker: Asker, request: Request) -> Answer<Response> {
-    let Some(first) = app.registry.providers().first() else {
+/// On the provider called so, or on the first, which is the embedded one where there is one.
+async fn start_on(
+    app: &super::App,
+    asker: Asker,
+    provider: Option<&str>,
+    request: Request,
+) -> Answer<Response> {
+    let wanted = match provider {
+        Some(name) => Some(providers::one(app, name).await?.id),
+        None => None,
+    };
+    let providers = app.registry.providers();
+    let mut ids = providers.iter().map(vds_provider::Checked::id);
+    let id = ids.find(|id| wanted.as_ref().is_none_or(|wanted| id.to_string() == *wanted));
+    let Some(id) = id else {
         return Err(ApiError::new(HResult::VDS_E_OBJECT_NOT_FOUND, "there is no provider"));
     };
-    Ok(accepted(app, &app.registry.start(asker, first.id(), request).await?))
+    Ok(accepted(app, &app.registry.start(asker, id, request).await?))
 }

@@ -66,6 +66,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// The names of an object and of another one in it, both in the path.
+pub(super) struct Names(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Names {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((outer, inner)) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| malformed("a name in the path is no text"))?;
+        Ok(Self(outer, inner))
+    }
+}
+
 /// Who asks, and with which key.
 pub(super) struct Caller(pub(super) Asker);
 

@@ -76,7 +76,14 @@ pub(super) async fn change_lun(
     Caller(asker): Caller,
     Body(body): Body<api::ChangeLun>,
 ) -> Answer<Response> {
-    let (provider, request) = app.registry.snapshot().await.change_lun(&name, &body)?;
+    let asked = app.registry.snapshot().await.change_lun(&name, &body);
+    let (provider, request) = match asked {
+        Ok(asked) => asked,
+        Err(miss) if body.name.is_some() => {
+            return begun_before(&app, &asker, OperationKind::SetName, miss);
+        }
+        Err(miss) => return Err(miss.into()),
+    };
     Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
 }
 
@@ -133,6 +140,24 @@ pub(super) async fn extend_lun(
     Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
 }
 
+/// POST `/v1/luns/{name}/max-extension`.
+pub(super) async fn max_lun_extension(
+    State(app): Shared,
+    Name(name): Name,
+    Body(body): Body<api::MaxExtensionQuery>,
+) -> Answer<Json<api::MaxSize>> {
+    let snapshot = app.registry.snapshot().await;
+    let found = snapshot.lun(&name)?;
+    let drives = snapshot.drives(found.provider, body.drives.as_ref())?;
+    let beneath =
+        found.view.drives.iter().filter(|of| of.subsystem == Some(found.object.subsystem));
+    let most_bytes = beneath.map(|drive| drive.properties.size.0).fold(0, u64::saturating_add);
+    let lun = found.object.properties.id;
+    let size_bytes =
+        app.registry.max_lun_extension(found.provider, lun, drives.as_deref(), most_bytes).await?;
+    Ok(Json(api::MaxSize { size_bytes }))
+}
+
 /// POST `/v1/luns/{name}/recover`.
 pub(super) async fn recover_lun(
     State(app): Shared,
@@ -152,7 +177,15 @@ pub(super) async fn add_plex(
     Caller(asker): Caller,
     Body(body): Body<api::AddPlex>,
 ) -> Answer<Response> {
-    let (provider, request) = app.registry.snapshot().await.add_plex(&name, &body)?;
+    let snapshot = app.registry.snapshot().await;
+    if let Some(other) = &body.absorb {
+        // Repeated, the request does not find the LUN any more, and finds its operation.
+        match snapshot.lun(other) {
+            Ok(found) => check_unused(&app, found.view, found.object).await?,
+            Err(miss) => return begun_before(&app, &asker, OperationKind::AddPlex, miss),
+        }
+    }
+    let (provider, request) = snapshot.add_plex(&name, &body)?;
     Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
 }
 

@@ -1,10 +1,13 @@
 //! The service at a glance, damage on drives, the audit trail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use vds_api::{AuditRow, Damage, List, PAGE_ITEMS_MAX, PageQuery, Status};
+use vds_api::{
+    AuditRow, Damage, List, PAGE_ITEMS_MAX, PageQuery, Readiness, ReadyQuery, Status, WAIT_MS_MAX,
+};
 use vds_model::{HResult, Health, ProviderId, SubsystemStatus};
 use vds_provider::View;
 
@@ -79,11 +82,14 @@ pub(super) async fn status(State(app): Shared) -> Json<Status> {
             format!("{} was left behind: {}; {}", orphan.object, orphan.reason, orphan.command)
         }));
     }
-    let providers = app
-        .registry
-        .providers()
-        .iter()
-        .filter_map(|checked| Some(convert::provider(snapshot.view(checked.id())?, checked)));
+    let providers = super::providers::shown(&app).await;
+    for provider in &providers {
+        let Some(plugin) = &provider.plugin else { continue };
+        if let Some(reason) = &plugin.reason {
+            let (name, state) = (&provider.name, &plugin.state);
+            notes.push(format!("provider {name} is not running ({state}): {reason}"));
+        }
+    }
     let of_view = |(provider, view): &(ProviderId, Arc<View>)| {
         let subsystems = view.subsystems.iter();
         subsystems.map(|of| convert::subsystem(*provider, view, of)).collect::<Vec<_>>()
@@ -94,11 +100,12 @@ pub(super) async fn status(State(app): Shared) -> Json<Status> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         on_disk_version: app.edges.on_disk_version(),
         instance: app.instance.clone(),
+        is_started: app.registry.phases().check_started().is_ok(),
         pid: std::process::id(),
         started_unix_ms: app.started_unix_ms,
         now_unix_ms: unix_ms(),
         data_directory: app.data_directory.display().to_string(),
-        providers: providers.collect(),
+        providers,
         subsystems: snapshot.views.iter().flat_map(of_view).collect(),
         drives: views().map(|view| view.drives.len() as u64).sum(),
         luns: views().map(|view| view.luns.len() as u64).sum(),
@@ -107,6 +114,19 @@ pub(super) async fn status(State(app): Shared) -> Json<Status> {
         health: worst(&snapshot).label().to_owned(),
         notes,
     })
+}
+
+/// GET `/v1/ready`: at once, or when it is ready or will not be, or when the time is up.
+pub(super) async fn ready(
+    State(app): Shared,
+    Params(query): Params<ReadyQuery>,
+) -> Json<Readiness> {
+    if let Some(wait_ms) = query.wait_ms {
+        let within = Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
+        // Out of time: it is told as it stands.
+        let _ = tokio::time::timeout(within, app.registry.phases().started()).await;
+    }
+    Json(app.registry.phases().readiness())
 }
 
 fn number(key: Option<&str>) -> Answer<Option<u64>> {

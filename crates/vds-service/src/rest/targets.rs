@@ -11,7 +11,7 @@ use vds_provider::Request;
 use super::Shared;
 use super::answer::{Answer, accepted, begun_before, page};
 use super::arrays::filter;
-use super::extract::{Body, Caller, Name, Params};
+use super::extract::{Body, Caller, Name, Names, Params};
 use crate::convert;
 
 /// GET `/v1/targets`.
@@ -72,6 +72,32 @@ pub(super) async fn set_chap(
     Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
 }
 
+/// PUT `/v1/targets/{name}/secret`.
+pub(super) async fn set_secret(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+    Body(body): Body<api::SetTargetSecret>,
+) -> Answer<Response> {
+    let (provider, request) = app.registry.snapshot().await.set_secret(&name, &body)?;
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
+/// PATCH `/v1/targets/{name}`.
+pub(super) async fn change_target(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+    Body(body): Body<api::ChangeTarget>,
+) -> Answer<Response> {
+    let asked = app.registry.snapshot().await.change_target(&name, &body);
+    let (provider, request) = match asked {
+        Ok(asked) => asked,
+        Err(miss) => return begun_before(&app, &asker, OperationKind::SetName, miss),
+    };
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
 /// GET `/v1/portals`.
 pub(super) async fn portals(
     State(app): Shared,
@@ -113,6 +139,51 @@ pub(super) async fn remove_portal(
     let found = snapshot.portal(&name)?;
     let request = Request::RemovePortal { portal: found.object.properties.id };
     Ok(accepted(&app, &app.registry.start(asker, found.provider, request).await?))
+}
+
+/// POST `/v1/targets/{name}/portal-groups`.
+pub(super) async fn create_portal_group(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    let (provider, request) = app.registry.snapshot().await.create_portal_group(&name)?;
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
+/// DELETE `/v1/portal-groups/{name}`.
+pub(super) async fn delete_portal_group(
+    State(app): Shared,
+    Name(name): Name,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    let asked = app.registry.snapshot().await.delete_portal_group(&name);
+    let (provider, request) = match asked {
+        Ok(asked) => asked,
+        Err(miss) => return begun_before(&app, &asker, OperationKind::DeletePortalGroup, miss),
+    };
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
+/// PUT `/v1/portal-groups/{name}/portals/{portal}`.
+pub(super) async fn add_to_portal_group(
+    State(app): Shared,
+    Names(name, portal): Names,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    let (provider, request) = app.registry.snapshot().await.add_to_portal_group(&name, &portal)?;
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
+}
+
+/// DELETE `/v1/portal-groups/{name}/portals/{portal}`.
+pub(super) async fn remove_from_portal_group(
+    State(app): Shared,
+    Names(name, portal): Names,
+    Caller(asker): Caller,
+) -> Answer<Response> {
+    let (provider, request) =
+        app.registry.snapshot().await.remove_from_portal_group(&name, &portal)?;
+    Ok(accepted(&app, &app.registry.start(asker, provider, request).await?))
 }
 
 /// GET `/v1/sessions`.

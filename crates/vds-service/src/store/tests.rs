@@ -195,3 +195,50 @@ fn a_newer_store_is_refused_and_the_trail_stays_bounded() {
     let Err(error) = Store::open_on(storage, Path::new("test")) else { panic!("it was taken") };
     assert!(matches!(error, ServiceError::StoreNewer { found: 2, known: 1, .. }), "{error}");
 }
+
+#[test]
+fn plugins_are_kept_until_they_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let registration = Registration {
+        name: "shelf".to_owned(),
+        id: ProviderId::from_bytes([7; 16]).to_string(),
+        command: vec!["/usr/bin/shelf".to_owned(), "-v".to_owned()],
+        directories: vec!["/srv/shelf".to_owned()],
+        readable: Vec::new(),
+        network: true,
+        memory_bytes: 1 << 28,
+        answer_ms: 30_000,
+        is_unconfined: false,
+    };
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.plugins().unwrap(), []);
+    store.put_plugin(&registration).unwrap();
+    drop(store);
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.plugins().unwrap(), [registration]);
+    store.forget_plugin("shelf").unwrap();
+    assert_eq!(store.plugins().unwrap(), []);
+}
+
+/// Secrets are kept on an array's drives and nowhere else.
+#[tokio::test]
+async fn a_secret_is_not_stored() {
+    let medium = Volatile::default();
+    let store = Arc::new(open(&medium));
+    let records = ProviderRecords { store, provider: ProviderId::from_bytes([1; 16]) };
+    let keep = |number, kind| {
+        let mut record = record(number, false);
+        record.kind = kind;
+        record.arguments = b"swordfish-1234".to_vec();
+        records.store(record)
+    };
+    let is_there = || {
+        let contents = medium.inner.lock().unwrap();
+        contents.seen.windows(9).any(|window| window == b"swordfish")
+    };
+    keep(1, OperationKind::SetTargetChap).await.unwrap();
+    assert!(!is_there());
+    keep(2, OperationKind::SetMask).await.unwrap();
+    assert!(is_there(), "what is no secret is stored");
+}

@@ -6,4 +6,5 @@ mod client;
 mod fixture;
 mod objects;
 mod operations;
+mod ready;
 mod restart;

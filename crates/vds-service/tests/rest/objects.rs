@@ -68,6 +68,35 @@ async fn a_lun_is_planned_made_changed_and_deleted() {
     f.service.shutdown().await;
 }
 
+/// The one pool of an array is listed, found and named for a LUN.
+#[tokio::test]
+async fn a_lun_is_made_in_a_pool() {
+    let f = start().await;
+    let listed = f.client.get("/v1/pools").await.body;
+    let pool = listed["items"][0].clone();
+    assert_eq!(listed, json!({"items": [pool], "next": null}));
+    assert_eq!((&pool["type"], &pool["luns"]), (&json!("primordial"), &json!([])));
+    assert_eq!(pool["consumed_bytes"], 250 * GIB);
+    assert_eq!(f.client.get("/v1/pools?subsystem=simulated%20array").await.body, listed);
+    assert_eq!(f.client.get("/v1/pools?subsystem=nothing").await.status, 404);
+    let id = pool["id"].as_str().unwrap();
+    for name in [id, &id[..8], "simulated%20array"] {
+        assert_eq!(f.client.get(&format!("/v1/pools/{name}")).await.body, pool);
+    }
+    let body = json!({"name": "db1", "size_bytes": GIB, "pool": id});
+    let plan = f.client.post("/v1/luns/plan", &body).await;
+    assert_eq!((plan.status.as_u16(), &plan.body["usable_bytes"]), (200, &json!(GIB)));
+    let done = f.client.wait(&f.client.post("/v1/luns", &body).await).await;
+    assert_eq!(done["state"], "succeeded", "{done}");
+    let after = f.client.get(&format!("/v1/pools/{id}")).await.body;
+    assert_eq!(after["luns"], json!([done["output"]["object"]["id"]]));
+    assert_eq!(after["free_bytes"], 249 * GIB);
+    for field in ["consumed_bytes", "managed_bytes", "drives", "attributes"] {
+        assert_eq!(after[field], pool[field], "{field}");
+    }
+    f.service.shutdown().await;
+}
+
 /// What is wrong is answered with its status and code, and begins nothing.
 #[tokio::test]
 async fn wrong_requests_are_refused_by_name() {
@@ -85,6 +114,8 @@ async fn wrong_requests_are_refused_by_name() {
     let post = Method::POST;
     check(Method::GET, "/v1/luns/nothing", "", (404, "object.not_found")).await;
     check(Method::GET, "/v1/drives/d99", "", (404, "drive.not_found")).await;
+    check(Method::GET, "/v1/pools/nothing", "", (404, "object.not_found")).await;
+    check(Method::PUT, "/v1/pools", "", (404, "request.no_such_route")).await;
     check(Method::GET, "/v1/nothing", "", (404, "request.no_such_route")).await;
     check(Method::PUT, "/v1/luns", "", (404, "request.no_such_route")).await;
     check(Method::GET, "/v1/luns?colour=red", "", (400, "request.malformed")).await;
@@ -103,6 +134,8 @@ async fn wrong_requests_are_refused_by_name() {
     check(post.clone(), "/v1/luns", bad_hint, (400, "hints.invalid")).await;
     let bad_drive = r#"{"size_bytes": 1, "drives": ["d99"]}"#;
     check(post.clone(), "/v1/luns", bad_drive, (404, "drive.not_found")).await;
+    let bad_pool = r#"{"size_bytes": 1, "pool": "p99"}"#;
+    check(post.clone(), "/v1/luns", bad_pool, (404, "object.not_found")).await;
     let bad_portal = r#"{"listen": "somewhere"}"#;
     check(post.clone(), "/v1/portals", bad_portal, (400, "request.malformed")).await;
     let long = format!(r#"{{"size_bytes": 1, "name": "{}"}}"#, "x".repeat(2 << 20));
@@ -133,9 +166,33 @@ async fn secrets_go_in_and_never_come_out() {
     for path in ["/v1/targets", "/v1/operations", "/v1/audit"] {
         assert!(!f.client.get(path).await.body.to_string().contains("swordfish"), "{path}");
     }
+    let own = json!({"side": "initiator", "initiator": "iqn.2025-01.org.example:h",
+        "secret_hex": "00ff00ff00ff00ff00ff00ff"});
+    let refused = f.client.send(Method::PUT, "/v1/targets/t1/secret", &[], &own).await;
+    let code = &refused.body["code"];
+    assert_eq!(code, "request.not_supported", "the simulated array has one secret");
+    for (wrong, code) in [
+        (
+            json!({"side": "initiator", "secret_hex": "0g0f0f0f0f0f0f0f0f0f0f0f"}),
+            "request.malformed",
+        ),
+        (
+            json!({"side": "initiator", "secret_hex": "0ff0f0f0f0f0f0f0f0f0f0f"}),
+            "request.malformed",
+        ),
+        (json!({"side": "initiator", "secret_hex": "00"}), "chap.secret_length"),
+        (json!({"side": "host", "secret_hex": null}), "request.malformed"),
+        (json!({"side": "target", "initiator": "h", "secret_hex": null}), "request.malformed"),
+    ] {
+        let refused = f.client.send(Method::PUT, "/v1/targets/t1/secret", &[], &wrong).await;
+        assert_eq!(refused.body["code"], code, "{wrong}");
+    }
     let short = json!({"chap": {"initiator": {"user": "u", "secret": "short"}}});
     let refused = f.client.send(Method::PUT, "/v1/targets/t1/chap", &[], &short).await;
     assert_eq!(refused.body["code"], "chap.secret_length");
+    let named = f.client.send(Method::PATCH, "/v1/targets/t1", &[], &json!({"name": "t2"})).await;
+    assert_eq!(f.client.wait(&named).await["state"], "succeeded");
+    assert_eq!(f.client.get("/v1/targets/t2").await.body["name"], "t2");
     f.service.shutdown().await;
 }
 
@@ -183,4 +240,34 @@ async fn the_status_counts_and_lists_have_pages() {
     let rest = f.client.get(&format!("/v1/operations?after={next}")).await.body;
     assert_eq!(rest["items"].as_array().map(Vec::len), Some(2));
     f.service.shutdown().await;
+}
+
+/// Goal: what is asked of one provider is done by that one, whichever is the first.
+#[tokio::test]
+async fn each_provider_is_refreshed_by_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let providers = [1, 2].map(|byte| {
+        vds_provider::SimulatedProvider::new(vds_model::ProviderId::from_bytes([byte; 16]), &[GIB])
+    });
+    let mut config = crate::fixture::config(directory.path(), &providers[0]);
+    let second = std::sync::Arc::new(providers[1].clone());
+    config.providers.push(vds_service::Loaded { provider: second, resumes: false });
+    let service = vds_service::Service::start(config).await.unwrap();
+    let client = crate::client::Client::new(service.socket().unwrap());
+    let id = |byte: u8| vds_model::ProviderId::from_bytes([byte; 16]).to_string();
+    for (path, provider) in [
+        ("/v1/refresh".to_owned(), id(1)),
+        (format!("/v1/refresh?provider={}", id(2)), id(2)),
+        (format!("/v1/reenumerate?provider={}", id(1)), id(1)),
+        (format!("/v1/reenumerate?provider={}", id(2)), id(2)),
+    ] {
+        let begun = client.post(&path, &Value::Null).await;
+        assert_eq!(begun.status, 202, "{path}: {}", begun.body);
+        let ended = client.wait(&begun).await;
+        assert_eq!(ended["state"], "succeeded", "{path}: {ended}");
+        assert_eq!(ended["provider"], provider, "{path}");
+    }
+    let nobody = client.post("/v1/refresh?provider=nobody", &Value::Null).await;
+    assert_eq!((nobody.status.as_u16(), &nobody.body["code"]), (404, &json!("object.not_found")));
+    service.shutdown().await;
 }

@@ -201,9 +201,14 @@ impl FullFeature {
         }
         let directory = &self.shared.directory;
         let reachable = directory.target(&self.target).is_some_and(|info| {
-            info.portal_groups.iter().any(|group| group.portals.contains(&self.peer.portal))
+            // Through another group it would be another session.
+            let own = info.portal_groups.iter().find(|group| group.tag == self.portal_group_tag);
+            own.is_some_and(|group| group.portals.contains(&self.peer.portal))
         });
-        if reachable && directory.access(&self.target, &self.initiator).is_some() {
+        // A session for which something else would have to be proved today has proved nothing.
+        let access = directory.access(&self.target, &self.initiator);
+        let admitted = access.is_some_and(|chap| chap.accepted == self.accepted);
+        if reachable && admitted {
             let luns = directory.luns(&self.target, &self.initiator);
             self.luns.replace(&self.shared.units, &luns);
         } else {

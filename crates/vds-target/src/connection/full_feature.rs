@@ -19,6 +19,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use vds_iscsi::chap::ChapCredential;
 use vds_iscsi::login::LoginOutcome;
 use vds_iscsi::pdu::{FrameDecoder, FrameError};
 use vds_iscsi::session::{Session, Violation};
@@ -66,6 +67,10 @@ pub(super) struct FullFeature {
     pub(super) peer: Rc<Peer>,
     pub(super) initiator: String,
     pub(super) target: String,
+    /// The tag of the portal group that it came in by.
+    pub(super) portal_group_tag: u16,
+    /// What it had to prove one of.
+    pub(super) accepted: Vec<ChapCredential>,
     pub(super) local: SocketAddr,
     socket: TcpStream,
     mailbox: UnboundedReceiver<Message>,
@@ -112,6 +117,8 @@ impl FullFeature {
         let mut new = Self {
             initiator: outcome.key.initiator.clone(),
             target: outcome.key.target.clone(),
+            portal_group_tag: outcome.key.portal_group_tag,
+            accepted: outcome.accepted.clone(),
             local,
             socket,
             mailbox,

@@ -1,5 +1,7 @@
 //! An initiator sees what is unmasked to it, from one moment to the next.
 
+use vds_target::{ChapCredential, Secret};
+
 use super::initiator::{Initiator, Plan};
 use super::world::{HOST, OTHER, World};
 
@@ -80,4 +82,51 @@ fn a_target_that_goes_takes_its_sessions_along() {
     });
     host.expect_closed();
     assert_eq!(discovery.text("SendTargets=All\0"), "");
+}
+
+/// What was proved, or not, when a session began does not outlive its being asked for.
+#[test]
+fn a_session_ends_when_something_else_would_have_to_be_proved() {
+    let world = World::new();
+    let mut free = Initiator::logged_in(world.address, &Plan::of(HOST));
+    free.ready(0);
+    let ask_for = |secret: &'static str, own: Option<&'static str>| {
+        world.run(move |server, directory| {
+            let mut chap = directory.chap.borrow_mut();
+            let credential = |secret: &str| ChapCredential {
+                name: None,
+                secret: Secret::new(secret.as_bytes()),
+            };
+            chap.accepted = vec![credential(secret)];
+            chap.own = own.map(credential);
+            drop(chap);
+            server.refresh();
+        });
+    };
+    ask_for("the host's secret", None);
+    free.expect_closed();
+    let with = |secret| Plan { chap: Some(("user", secret, None)), ..Plan::of(HOST) };
+    let mut proved = Initiator::logged_in(world.address, &with("the host's secret"));
+    proved.ready(0);
+    // With which secret the target proves itself changes nothing about who is let in.
+    ask_for("the host's secret", Some("the array's secret"));
+    assert_eq!(proved.report_luns(), [0, 1]);
+    ask_for("another secret", None);
+    proved.expect_closed();
+}
+
+/// A session belongs to the portal group that it came in by: the same portal in another one is another way in.
+#[test]
+fn a_session_ends_when_its_portal_is_in_another_group() {
+    let world = World::new();
+    let mut host = Initiator::logged_in(world.address, &Plan::of(HOST));
+    host.ready(0);
+    world.run(|server, _| server.refresh());
+    assert_eq!(host.report_luns(), [0, 1]);
+    world.run(|server, directory| {
+        directory.tag.set(8);
+        server.refresh();
+    });
+    host.expect_closed();
+    Initiator::logged_in(world.address, &Plan::of(HOST)).ready(0);
 }

@@ -136,6 +136,8 @@ pub(crate) struct Directory {
     pub(crate) masks: RefCell<BTreeMap<String, Vec<usize>>>,
     pub(crate) chap: RefCell<ChapPolicy>,
     pub(crate) exists: Cell<bool>,
+    /// The tag of its portal group.
+    pub(crate) tag: Cell<u16>,
 }
 
 impl TargetDirectory for Directory {
@@ -145,7 +147,7 @@ impl TargetDirectory for Directory {
     }
 
     fn target(&self, target: &str) -> Option<TargetInfo> {
-        let group = PortalGroup { tag: 7, portals: vec![PORTAL, PortalId(99)] };
+        let group = PortalGroup { tag: self.tag.get(), portals: vec![PORTAL, PortalId(99)] };
         let info = TargetInfo { alias: "alias".into(), portal_groups: vec![group] };
         (self.exists.get() && target == TARGET).then_some(info)
     }
@@ -200,6 +202,7 @@ impl World {
                     masks: RefCell::new(masks.into()),
                     chap: RefCell::default(),
                     exists: Cell::new(true),
+                    tag: Cell::new(7),
                 });
                 let server = Server::new(directory.clone(), limits);
                 let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

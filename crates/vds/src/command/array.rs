@@ -43,6 +43,14 @@ pub(crate) enum SubsystemVerb {
         /// Name or id; may be left out where there is only one
         subsystem: Option<String>,
     },
+    /// Give an array another name
+    #[command(after_help = "Example:\n  vds subsystem rename main archive")]
+    Rename {
+        /// Name or id
+        subsystem: String,
+        /// The new name
+        name: String,
+    },
     /// Open an array that does not open by itself because drives are missing
     #[command(after_help = "Example:\n  vds subsystem open main --without d2\n\n\
         Drives left out are expelled: they come back as empty ones.")]

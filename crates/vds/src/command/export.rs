@@ -1,4 +1,4 @@
-//! `vds target`, `vds portal` and `vds session`: how hosts reach LUNs.
+//! `vds target`, `vds portal`, `vds portal-group` and `vds session`: how hosts reach LUNs.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,6 +31,40 @@ pub(crate) struct ChapArgs {
     /// File with the target's own secret, - for standard input
     #[arg(long, value_name = "FILE", requires = "mutual_user")]
     pub(crate) mutual_secret_file: Option<PathBuf>,
+}
+
+const PORTAL_GROUP_EXAMPLE: &str = "\
+Example:
+  vds portal-group create db
+  vds portal-group add 0197d3c0 10.0.0.5:3260
+
+Without a group that was made for it a target is reached through every portal. From the first one on
+hosts reach it only through the portals that are put into its groups, each in one of them.";
+
+const SECRET_EXAMPLE: &str = "\
+Examples:
+  vds target set-secret db --initiator iqn.2025-01.org.example:host1 --secret-file host1.secret
+  vds target set-secret db --initiator iqn.2025-01.org.example:host1 --secret-file array.secret --mutual
+  vds target set-secret db --initiator iqn.2025-01.org.example:host1 --clear
+
+An initiator's own secret takes the place of the one for everybody; its CHAP name is then its iSCSI name.
+Without --initiator the secret is for everybody who has none of their own, under any CHAP name.";
+
+/// One secret of a target.
+#[derive(Debug, Args)]
+pub(crate) struct SecretArgs {
+    /// The initiator it is for [default: everybody]
+    #[arg(long, value_name = "IQN")]
+    pub(crate) initiator: Option<String>,
+    /// File with the secret, - for standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "clear")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Take the secret away
+    #[arg(long, conflicts_with = "secret_file")]
+    pub(crate) clear: bool,
+    /// The secret is the one the target proves itself with (mutual CHAP)
+    #[arg(long)]
+    pub(crate) mutual: bool,
 }
 
 /// Verbs of `vds target`.
@@ -71,6 +105,22 @@ pub(crate) enum TargetVerb {
         #[command(flatten)]
         chap: ChapArgs,
     },
+    /// Set or take away one secret, and leave the others
+    #[command(name = "set-secret", after_help = SECRET_EXAMPLE)]
+    SetSecret {
+        /// Name, iSCSI name or id
+        target: String,
+        #[command(flatten)]
+        secret: SecretArgs,
+    },
+    /// Give a target another name: what initiators are told as its alias
+    #[command(after_help = "Example:\n  vds target rename db cluster")]
+    Rename {
+        /// Name, iSCSI name or id
+        target: String,
+        /// The new name
+        name: String,
+    },
     /// Ask initiators for no secret any more
     #[command(name = "clear-chap", after_help = "Example:\n  vds target clear-chap db --yes")]
     ClearChap {
@@ -104,6 +154,42 @@ pub(crate) enum PortalVerb {
     #[command(after_help = "Example:\n  vds portal remove 10.0.0.5:3260 --yes")]
     Remove {
         /// Address or id
+        portal: String,
+    },
+}
+
+/// Verbs of `vds portal-group`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PortalGroupVerb {
+    /// List portal groups
+    #[command(after_help = "Example:\n  vds portal-group list")]
+    List,
+    /// Make a portal group for a target, with no portal in it
+    #[command(after_help = PORTAL_GROUP_EXAMPLE)]
+    Create {
+        /// Name, iSCSI name or id of the target
+        target: String,
+    },
+    /// Delete a portal group without portals
+    #[command(after_help = "Example:\n  vds portal-group delete 0197d3c0")]
+    Delete {
+        /// Id
+        group: String,
+    },
+    /// Put a portal into a portal group
+    #[command(after_help = "Example:\n  vds portal-group add 0197d3c0 10.0.0.5:3260")]
+    Add {
+        /// Id
+        group: String,
+        /// Address or id of the portal
+        portal: String,
+    },
+    /// Take a portal out of a portal group
+    #[command(after_help = "Example:\n  vds portal-group remove 0197d3c0 10.0.0.5:3260 --yes")]
+    Remove {
+        /// Id
+        group: String,
+        /// Address or id of the portal
         portal: String,
     },
 }

@@ -90,6 +90,9 @@ pub(crate) struct LayoutArgs {
     /// In which array; may be left out where there is only one
     #[arg(long, value_name = "NAME")]
     pub(crate) subsystem: Option<String>,
+    /// In which storage pool, which tells the array too
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pool: Option<String>,
 }
 
 /// Arguments of `vds lun create`.
@@ -135,6 +138,12 @@ pub(crate) struct SetLunArgs {
     /// Serve it no more, keeping everything
     #[arg(long, group = "what")]
     pub(crate) offline: bool,
+    /// Reach it through this target from now on, by name, iSCSI name or id
+    #[arg(long, value_name = "TARGET", group = "what", conflicts_with = "no_target")]
+    pub(crate) target: Option<String>,
+    /// Reach it through no target from now on
+    #[arg(long, group = "what")]
+    pub(crate) no_target: bool,
 }
 
 /// Verbs of `vds lun`.
@@ -158,6 +167,18 @@ pub(crate) enum LunVerb {
         after_help = "Example:\n  vds lun max-size --type mirror --copies 3"
     )]
     MaxSize(Box<LayoutArgs>),
+    /// Tell by how much a LUN could be extended
+    #[command(
+        name = "max-extension",
+        after_help = "Example:\n  vds lun max-extension db1 --drive d3"
+    )]
+    MaxExtension {
+        /// Name or id
+        lun: String,
+        /// A drive to extend on; repeat for more
+        #[arg(long = "drive", value_name = "DRIVE")]
+        drives: Vec<String>,
+    },
     /// Make a LUN larger at its end; its data stays where it is
     #[command(after_help = "Example:\n  vds lun extend db1 --by 10GiB --no-wait")]
     Extend {
@@ -217,7 +238,7 @@ pub(crate) enum LunVerb {
     /// Add one more copy to a LUN
     #[command(
         name = "add-plex",
-        after_help = "Examples:\n  vds lun add-plex db1\n  vds lun add-plex db1 --drive d5"
+        after_help = "Examples:\n  vds lun add-plex db1\n  vds lun add-plex db1 --drive d5\n  vds lun add-plex db1 --absorb db2 --yes"
     )]
     AddPlex {
         /// Name or id
@@ -225,6 +246,9 @@ pub(crate) enum LunVerb {
         /// A drive to put it on, by name or id; repeat for more
         #[arg(long = "drive", value_name = "DRIVE")]
         drives: Vec<String>,
+        /// A LUN to put it in the place of, by name or id; that LUN ends, with all its data
+        #[arg(long, value_name = "LUN", conflicts_with = "drives")]
+        absorb: Option<String>,
     },
     /// Take one copy from a LUN
     #[command(
@@ -235,9 +259,10 @@ pub(crate) enum LunVerb {
         /// The plex's id, or the beginning of it
         plex: String,
     },
-    /// Change caching, hints or whether it is served
+    /// Change caching, hints, its target or whether it is served
     #[command(
-        after_help = "Examples:\n  vds lun set db1 --caching write-through\n  vds lun set db1 --offline"
+        after_help = "Examples:\n  vds lun set db1 --caching write-through\n  vds lun set db1 --offline\n  \
+                      vds lun set db1 --target cluster"
     )]
     Set {
         /// Name or id

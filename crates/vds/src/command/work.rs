@@ -1,4 +1,4 @@
-//! `vds operation` and `vds provider`.
+//! `vds operation`.
 
 use clap::Subcommand;
 
@@ -56,12 +56,4 @@ pub(crate) enum OperationVerb {
         #[arg(value_parser = clap::value_parser!(u8).range(0..=15))]
         priority: u8,
     },
-}
-
-/// Verbs of `vds provider`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ProviderVerb {
-    /// List providers
-    #[command(after_help = "Example:\n  vds provider list")]
-    List,
 }

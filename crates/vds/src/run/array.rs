@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use vds_api::{
-    AddDrive, AvailableDrive, CreateSubsystem, Drive, FailDrive, NewDrive, OpenSubsystem,
-    SetDriveSpare, Subsystem,
+    AddDrive, AvailableDrive, ChangeSubsystem, CreateSubsystem, Drive, FailDrive, NewDrive,
+    OpenSubsystem, SetDriveSpare, Subsystem,
 };
 
 use super::joined;
@@ -31,6 +31,13 @@ pub(super) async fn subsystem(context: &Context, verb: SubsystemVerb) -> Result<
             create_subsystem(context, name, &drives, wipe).await
         }
         SubsystemVerb::Scrub { subsystem } => scrub(context, subsystem.as_deref()).await,
+        SubsystemVerb::Rename { subsystem, name } => {
+            let found = context.client.subsystem(&subsystem).await?;
+            let done = format!("array {} is now called {name}", found.name);
+            let body = ChangeSubsystem { name };
+            let pending = context.client.change_subsystem(&found.id, &body).await?;
+            context.finish_with(pending, &done).await
+        }
         SubsystemVerb::Open { subsystem, without } => {
             let found = context.client.subsystem(&subsystem).await?;
             let what = format!(
@@ -100,7 +107,7 @@ async fn scrub(context: &Context, name: Option<&str>) -> Result<(), Failure> {
 }
 
 /// A path as the daemon, which runs elsewhere, can use it.
-fn absolute(path: &Path) -> Result<String, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<String, Failure> {
     let failed = |source| Failure::Input { path: path.to_owned(), source };
     let absolute = std::path::absolute(path).map_err(failed)?;
     absolute.into_os_string().into_string().map_err(|path| Failure::Usage {

@@ -1,11 +1,12 @@
 //! `vds target`, `vds portal`, `vds session`.
 
 use vds_api::{
-    AddPortal, Chap, ChapCredential, CreateTarget, Portal, Session, SetTargetChap, Target,
+    AddPortal, ChangeTarget, Chap, ChapCredential, ChapSide, CreateTarget, Portal, Session,
+    SetTargetChap, SetTargetSecret, Target,
 };
 
 use super::{joined, short};
-use crate::command::{ChapArgs, PortalVerb, SessionVerb, TargetVerb};
+use crate::command::{ChapArgs, PortalVerb, SecretArgs, SessionVerb, TargetVerb};
 use crate::context::Context;
 use crate::failure::{Failure, hint};
 use crate::output::{self, Fields, NONE, Table, moment};
@@ -40,6 +41,13 @@ pub(super) async fn target(context: &Context, verb: TargetVerb) -> Result<(), Fa
             context.finish_with(pending, &format!("target {} is deleted", label(&target))).await
         }
         TargetVerb::Set { target, chap } => set_chap(context, &target, chap).await,
+        TargetVerb::SetSecret { target, secret } => set_secret(context, &target, secret).await,
+        TargetVerb::Rename { target, name } => {
+            let target = context.client.target(&target).await?;
+            let done = format!("target {} is now called {name}", label(&target));
+            let pending = context.client.change_target(&target.id, &ChangeTarget { name }).await?;
+            context.finish_with(pending, &done).await
+        }
         TargetVerb::ClearChap { target } => {
             let target = context.client.target(&target).await?;
             context.confirm(&format!(
@@ -55,7 +63,7 @@ pub(super) async fn target(context: &Context, verb: TargetVerb) -> Result<(), Fa
 }
 
 /// The name people gave it, or else its iSCSI name.
-fn label(target: &Target) -> &str {
+pub(super) fn label(target: &Target) -> &str {
     if target.name.is_empty() { &target.iscsi_name } else { &target.name }
 }
 
@@ -80,6 +88,55 @@ async fn set_chap(context: &Context, name: &str, arguments: ChapArgs) -> Result<
         .await
 }
 
+async fn set_secret(context: &Context, name: &str, secret: SecretArgs) -> Result<(), Failure> {
+    let SecretArgs { initiator, secret_file, clear: _, mutual } = secret;
+    let secret = secret_file.map(|file| secret::read(&file)).transpose()?;
+    let target = context.client.target(name).await?;
+    let side = if mutual { ChapSide::Target } else { ChapSide::Initiator };
+    let whom = initiator.as_deref().unwrap_or("everybody else");
+    let label = label(&target);
+    if secret.is_none() {
+        context.confirm(&without_secret(&target, initiator.as_deref(), mutual))?;
+    }
+    let done = match (&secret, mutual) {
+        (Some(_), false) => format!("target {label} asks {whom} for that secret"),
+        (Some(_), true) if !target.is_chap_enabled => {
+            format!("target {label} keeps that secret, to be used once it asks for one itself")
+        }
+        (Some(_), true) => format!("target {label} proves itself to {whom} with that secret"),
+        (None, false) => format!("target {label} has no secret for {whom} any more"),
+        (None, true) => format!("target {label} has no secret of its own for {whom} any more"),
+    };
+    let secret = secret.map(String::into_bytes);
+    let body = SetTargetSecret { side, initiator: initiator.clone(), secret };
+    let pending = context.client.set_target_secret(&target.id, &body).await?;
+    context.finish_with(pending, &done).await
+}
+
+/// What it means that this secret is taken away.
+fn without_secret(target: &Target, initiator: Option<&str>, mutual: bool) -> String {
+    let label = label(target);
+    let whom = initiator.unwrap_or("everybody else");
+    if mutual {
+        return format!(
+            "Target {label} will not prove itself to {whom} with that secret any more."
+        );
+    }
+    let is_own = |name: &&String| initiator.is_some_and(|own| own.eq_ignore_ascii_case(name));
+    let own = target.chap_initiators.iter().filter(|name| !is_own(name)).count();
+    let common = target.has_common_secret && initiator.is_some();
+    match (own, common) {
+        (0, false) => {
+            format!(
+                "Whoever is on the unmasking list will reach {} without a secret.",
+                target.iscsi_name
+            )
+        }
+        (_, true) => format!("{whom} will log in to {label} with the secret for everybody."),
+        (_, false) => format!("{whom} will not be let in to {label} any more."),
+    }
+}
+
 fn print_targets(targets: &[Target]) -> Result<(), Failure> {
     let mut table = Table::new(&["NAME", "ISCSI NAME", "CHAP", "LUNS"]);
     for target in targets {
@@ -96,8 +153,14 @@ fn print_targets(targets: &[Target]) -> Result<(), Failure> {
 fn chap(target: &Target) -> String {
     match (target.is_chap_enabled, target.is_chap_mutual) {
         (false, _) => "none".to_owned(),
-        (true, false) => format!("user {}", target.chap_user),
-        (true, true) => format!("user {}, mutual", target.chap_user),
+        (true, is_mutual) => {
+            let user = match (target.has_common_secret, target.chap_user.as_str()) {
+                (false, _) => "own secrets only".to_owned(),
+                (true, "") => "any user".to_owned(),
+                (true, user) => format!("user {user}"),
+            };
+            if is_mutual { format!("{user}, mutual") } else { user }
+        }
     }
 }
 
@@ -107,6 +170,8 @@ fn print_target(target: &Target) -> Result<(), Failure> {
     fields.add("id", &*target.id);
     fields.add("iSCSI name", &*target.iscsi_name);
     fields.add("CHAP", chap(target));
+    fields.add_all("own secrets of", target.chap_initiators.iter().cloned());
+    fields.add_all("proves itself to", target.mutual_initiators.iter().cloned());
     fields.add_all(
         "LUNs",
         target.luns.iter().map(|entry| format!("{}: {}", entry.number, entry.lun_name)),
@@ -115,7 +180,8 @@ fn print_target(target: &Target) -> Result<(), Failure> {
         "portal groups",
         target.portal_groups.iter().map(|group| {
             let portals: Vec<String> = group.portals.iter().map(|id| short(id)).collect();
-            format!("{}: portals {}", group.tag, joined(&portals))
+            let id = short(&group.id);
+            format!("{}: portals {} (group {id})", group.tag, joined(&portals))
         }),
     );
     fields.print()
@@ -164,7 +230,7 @@ pub(super) async fn portal(context: &Context, verb: PortalVerb) -> Result<(), Fa
 }
 
 /// A portal by address or id.
-async fn found_portal(context: &Context, name: &str) -> Result<Portal, Failure> {
+pub(super) async fn found_portal(context: &Context, name: &str) -> Result<Portal, Failure> {
     let portals = context.client.portals().await?;
     match portals.into_iter().find(|portal| portal.listen == name) {
         Some(portal) => Ok(portal),

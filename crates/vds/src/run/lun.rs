@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use vds_api::{
-    AddPlex, Caching, ChangeLun, CreateLun, DeleteLun, ExtendLun, Lun, MaxSizeQuery, Plan,
-    TargetChoice,
+    AddPlex, Caching, ChangeLun, CreateLun, DeleteLun, ExtendLun, Lun, MaxExtensionQuery,
+    MaxSizeQuery, Plan, TargetChoice,
 };
 use vds_client::{ClientError, Pending};
 use vds_model::{Bytes, IscsiName, UnmaskingList};
@@ -28,6 +28,11 @@ pub(super) async fn lun(context: &Context, verb: LunVerb) -> Result<(), Failure>
         }
         LunVerb::Create(arguments) => create(context, *arguments).await,
         LunVerb::MaxSize(layout) => max_size(context, *layout).await,
+        LunVerb::MaxExtension { lun, drives } => {
+            let body = MaxExtensionQuery { drives: named(drives) };
+            let max = context.client.max_lun_extension(&lun, &body).await?;
+            context.show(&max, |max| output::line(&exact_size(max.size_bytes)))
+        }
         LunVerb::Extend { lun, by, drives } => extend(context, &lun, by, drives).await,
         LunVerb::Delete { lun, force } => delete(context, &lun, force).await,
         LunVerb::Mask { lun, list } => {
@@ -47,9 +52,14 @@ pub(super) async fn lun(context: &Context, verb: LunVerb) -> Result<(), Failure>
             let pending = context.client.recover_lun(&lun.id).await?;
             context.finish_with(pending, &format!("LUN {} is fully redundant", lun.name)).await
         }
-        LunVerb::AddPlex { lun, drives } => {
+        LunVerb::AddPlex { lun, drives, absorb } => {
             let lun = context.client.lun(&lun).await?;
-            let body = AddPlex { drives: named(drives) };
+            let mut body = AddPlex { drives: named(drives), absorb: None };
+            if let Some(other) = absorb {
+                let other = context.client.lun(&other).await?;
+                context.confirm(&format!("LUN {} ends, and all its data is lost.", other.name))?;
+                body.absorb = Some(other.id);
+            }
             let pending = context.client.add_plex(&lun.id, &body).await?;
             context.finish_with(pending, &format!("LUN {} has one copy more", lun.name)).await
         }
@@ -86,6 +96,7 @@ async fn create(context: &Context, arguments: CreateLunArgs) -> Result<(), Failu
     let list = unmask.unwrap_or_default();
     let body = CreateLun {
         subsystem: layout.subsystem,
+        pool: layout.pool,
         name,
         lun_type: Some(layout.lun_type.lun_type().label().to_owned()),
         size_bytes: wanted.0,
@@ -186,6 +197,7 @@ fn print_plan(plan: &Plan, wanted_bytes: u64) -> Result<(), Failure> {
 async fn max_size(context: &Context, layout: LayoutArgs) -> Result<(), Failure> {
     let query = MaxSizeQuery {
         subsystem: layout.subsystem,
+        pool: layout.pool,
         lun_type: Some(layout.lun_type.lun_type().label().to_owned()),
         drives: named(layout.drives),
         hints: layout.hints,
@@ -289,6 +301,12 @@ async fn set(context: &Context, name: &str, change: SetLunArgs) -> Result<(), Fa
         let status = Some(if change.online { "online" } else { "offline" }.to_owned());
         changes.push(ChangeLun { status, ..ChangeLun::default() });
     }
+    if change.no_target || change.target.is_some() {
+        let what = format!("Hosts that use LUN {} lose it where it is now.", lun.name);
+        context.confirm(&what)?;
+        let target = Some(change.target.map_or(TargetChoice::None, TargetChoice::Existing));
+        changes.push(ChangeLun { target, ..ChangeLun::default() });
+    }
     if changes.len() > 1 && (context.global.no_wait || context.global.json) {
         let message = "one change at a time with --no-wait or --json: each is an operation";
         return Err(Failure::Usage { message: message.to_owned() });
@@ -307,6 +325,11 @@ fn told(change: &ChangeLun) -> String {
             Caching::WriteThrough => "writes are acknowledged once they are durable",
         }
         .to_owned();
+    }
+    match &change.target {
+        Some(TargetChoice::Existing(target)) => return format!("is reached through {target}"),
+        Some(_) => return "is reached through no target".to_owned(),
+        None => {}
     }
     match (&change.hints, &change.status) {
         (Some(hints), _) => format!("hints are now {}", hints.join(", ")),

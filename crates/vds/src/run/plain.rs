@@ -1,9 +1,8 @@
-//! `vds status`, `vds provider`, `vds damage`.
+//! `vds status`, `vds damage`.
 
 use vds_api::Status;
 
 use super::short;
-use crate::command::ProviderVerb;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{self, Fields, Table, duration, moment, size};
@@ -44,31 +43,6 @@ fn print_status(status: &Status) -> Result<(), Failure> {
 fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
-}
-
-/// Who makes the objects.
-pub(super) async fn provider(context: &Context, verb: ProviderVerb) -> Result<(), Failure> {
-    let ProviderVerb::List = verb;
-    let providers = context.client.providers().await?;
-    context.show_list(providers, |providers| {
-        let mut table = Table::new(&["ID", "NAME", "VERSION", "TYPE", "ARRAYS", "TRUSTED"]);
-        for provider in providers {
-            let trusted = match &provider.breach {
-                _ if provider.is_trusted => "yes".to_owned(),
-                Some(breach) => format!("no: {breach}"),
-                None => "no".to_owned(),
-            };
-            table.row([
-                short(&provider.id),
-                provider.name.clone(),
-                provider.version.clone(),
-                provider.provider_type.clone(),
-                provider.subsystems.to_string(),
-                trusted,
-            ]);
-        }
-        table.print("no providers")
-    })
 }
 
 /// What was found bad.

@@ -98,11 +98,21 @@ impl Daemon {
     /// directory, its socket is there too.
     #[track_caller]
     pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
-        Self::spawn(directory, arguments, Some(Among::join()))
+        let mut command = command();
+        command.arg("serve").args(arguments);
+        Self::spawn(directory, command, Some(Among::join()))
+    }
+
+    /// `vds` without a verb, in this directory.
+    #[track_caller]
+    pub(crate) fn bare(directory: &Path) -> Self {
+        let mut command = command();
+        command.current_dir(directory);
+        Self::spawn(&directory.join("vds-data"), command, Some(Among::join()))
     }
 
     #[track_caller]
-    fn spawn(directory: &Path, arguments: &[&str], among: Option<Among>) -> Self {
+    fn spawn(directory: &Path, mut command: Command, among: Option<Among>) -> Self {
         std::fs::create_dir_all(directory).unwrap();
         let place = directory.join("notify");
         // Left by an earlier start.
@@ -113,8 +123,7 @@ impl Daemon {
             let mut options = File::options();
             options.append(true).create(true).open(directory.join(name)).unwrap()
         };
-        let mut command = command();
-        command.arg("serve").args(arguments).env("NOTIFY_SOCKET", &place);
+        command.env("NOTIFY_SOCKET", &place);
         command.stdout(log("stdout")).stderr(log("stderr"));
         let child = command.spawn().unwrap();
         let socket = directory.join("vds.sock");
@@ -181,7 +190,9 @@ pub(crate) fn serve(directory: &Path) -> Daemon {
 /// The same, for a test that no other daemon must run beside.
 #[track_caller]
 pub(crate) fn serve_alone(_: &Alone, directory: &Path) -> Daemon {
-    Daemon::spawn(directory, &["--data", directory.to_str().unwrap()], None)
+    let mut command = command();
+    command.args(["serve", "--data", directory.to_str().unwrap()]);
+    Daemon::spawn(directory, command, None)
 }
 
 #[test]

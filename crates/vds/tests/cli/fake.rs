@@ -137,7 +137,7 @@ pub(crate) fn lun(mask: &str) -> Value {
         "reserved_bytes": 3_u64 << 30, "used_bytes": null, "status": "online", "health": "healthy",
         "transition": "stable", "rebuild_priority": 0, "flags": [], "unmasking_list": mask,
         "hints": [], "provisioning": "thick", "sector_bytes": 512, "caching": "write_back",
-        "identification": "", "vendor": "VDS", "product": "LUN", "serial_number": "1",
+        "number": null, "identification": "", "vendor": "VDS", "product": "LUN", "serial_number": "1",
         "addresses": [{"target": "t", "iscsi_name": "iqn.2025-01.org.example:t", "number": 0,
             "portals": ["127.0.0.1:3260"],
             "urls": ["iscsi://127.0.0.1:3260/iqn.2025-01.org.example:t/0"]}],

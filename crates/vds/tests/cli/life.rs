@@ -11,7 +11,7 @@ const GIB: u64 = 1 << 30;
 const HOST: &str = "iqn.2025-01.org.example:host";
 
 /// A daemon with an array on sparse files of 1 GiB each.
-fn array(directory: &Path, drives: usize) -> Daemon {
+pub(crate) fn array(directory: &Path, drives: usize) -> Daemon {
     let daemon = serve(directory);
     let mut arguments = vec!["subsystem".to_owned(), "create".to_owned(), "main".to_owned()];
     for number in 1..=drives {
@@ -76,6 +76,11 @@ fn a_lun_lives() {
 
     let extended = daemon.run(&["lun", "extend", "db1", "--by", "50MiB"]).expect_code(0);
     assert!(extended.stdout.starts_with("LUN db1 is now 150 MiB"), "{}", extended.stdout);
+    let room = daemon.run(&["lun", "max-extension", "db1", "--json"]).expect_code(0).json();
+    let room = room["size_bytes"].as_u64().unwrap();
+    assert!(room > 512 << 20 && room < GIB, "{room}");
+    let beyond = format!("{}", room + 4096);
+    daemon.run(&["lun", "extend", "db1", "--by", &beyond]).expect_code(1);
     daemon.run(&["lun", "rename", "db1", "db2"]).expect_code(0);
     daemon.run(&["lun", "show", "db1"]).expect_code(3);
     daemon.run(&["lun", "set", "db2", "--caching", "write-through"]).expect_code(0);
@@ -94,6 +99,59 @@ fn a_lun_lives() {
     daemon.run(&["lun", "delete", "db2"]).expect_code(2);
     daemon.run(&["lun", "delete", "db2", "--yes"]).expect_code(0);
     daemon.run(&["lun", "show", "db2"]).expect_code(3);
+    daemon.stop("TERM");
+}
+
+#[test]
+fn a_lun_is_made_in_a_pool() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = array(directory.path(), 2);
+    let show = || daemon.run(&["pool", "show", "main", "--json"]).expect_code(0).json();
+    let before = show();
+    assert_eq!(
+        (&before["type"], &before["consumed_bytes"]),
+        (&"primordial".into(), &(2 * GIB).into())
+    );
+    let of_array = daemon.run(&["subsystem", "show", "main", "--json"]).json();
+    assert_eq!(before["managed_bytes"], of_array["raw_bytes"]);
+    assert_eq!(before["free_bytes"], of_array["free_bytes"]);
+    let id = before["id"].as_str().unwrap();
+
+    let max = ["lun", "max-size", "--type", "mirror", "--json"];
+    let in_pool = daemon.run(&[&max[..], &["--pool", id]].concat()).expect_code(0).json();
+    assert_eq!(in_pool, daemon.run(&max).expect_code(0).json());
+    let create =
+        ["lun", "create", "db1", "--type", "mirror", "--size", "100MiB", "--pool", &id[..8]];
+    daemon.run(&create).expect_code(0);
+    let after = show();
+    assert_eq!(after["luns"][0], lun(&daemon, "db1")["id"]);
+    let handed_out =
+        after["managed_bytes"].as_u64().unwrap() - after["free_bytes"].as_u64().unwrap();
+    assert_eq!(handed_out, lun(&daemon, "db1")["reserved_bytes"].as_u64().unwrap());
+
+    let listed = daemon.run(&["pool", "list"]).expect_code(0).stdout;
+    let head = "NAME  TYPE        STATUS  HEALTH   DRIVES  LUNS  SIZE";
+    assert!(
+        listed.starts_with(head)
+            && listed.contains("\nmain  primordial  online  healthy  2       1     "),
+        "{listed}"
+    );
+    let shown = daemon.run(&["pool", "show", "main"]).expect_code(0).stdout;
+    assert!(
+        shown.contains("consumed     2 GiB\ndrives       d1: 1 GiB\n             d2: 1 GiB\n"),
+        "{shown}"
+    );
+
+    daemon.run(&["drive", "spare", "d2"]).expect_code(4);
+    daemon.run(&["lun", "delete", "db1", "--yes"]).expect_code(0);
+    daemon.run(&["drive", "spare", "d2"]).expect_code(0);
+    let shown = daemon.run(&["pool", "show", "main"]).expect_code(0).stdout;
+    assert!(shown.contains("d2: 1 GiB, not in use"), "{shown}");
+    let spared = show();
+    assert_eq!(spared["consumed_bytes"], GIB);
+    assert_eq!(spared["managed_bytes"], spared["free_bytes"]);
+    let missing = daemon.run(&["lun", "create", "db2", "--size", "8MiB", "--pool", "none"]);
+    assert!(missing.expect_code(3).stderr.contains("there is no pool \"none\""));
     daemon.stop("TERM");
 }
 
@@ -157,10 +215,12 @@ fn everything_is_found_again() {
     daemon.run(&["portal", "add", "127.0.0.1:0"]).expect_code(0);
     let before = lun(&daemon, "db1");
     let drives = daemon.run(&["drive", "list", "--json"]).json();
+    let pools = daemon.run(&["pool", "list", "--json"]).json();
     daemon.stop("TERM");
     let daemon = serve(directory.path());
     assert_eq!(lun(&daemon, "db1"), before);
     assert_eq!(daemon.run(&["drive", "list", "--json"]).json(), drives);
+    assert_eq!(daemon.run(&["pool", "list", "--json"]).json(), pools);
     let operation = created["id"].as_str().unwrap();
     let again = daemon.run(&["operation", "wait", operation, "--json"]).expect_code(0).json();
     assert_eq!(again["output"], created["output"]);
@@ -235,11 +295,13 @@ fn lists_have_the_fields_of_the_api() {
         assert!(!found[field].is_null(), "{field} is missing in {found:#}");
     };
     check(&["subsystem", "list"], "main", "free_bytes");
+    check(&["pool", "list"], "main", "managed_bytes");
     check(&["drive", "list"], "", "size_bytes");
     check(&["lun", "list"], "a", "sector_bytes");
     check(&["plex", "list"], "", "extents");
     check(&["operation", "list"], "", "percent");
     check(&["provider", "list"], "", "is_trusted");
+    check(&["portal-group", "list"], "", "portals");
     for noun in ["portal", "session"] {
         let list = daemon.run(&[noun, "list", "--json"]).expect_code(0).json();
         assert!(list["items"].is_array(), "{list:#}");

@@ -10,6 +10,7 @@ mod help;
 mod life;
 mod program;
 mod quickstart;
+mod reach;
 mod readme;
 mod sample;
 mod terminal;

@@ -27,8 +27,7 @@ pub(crate) fn outside(line: &str) -> String {
 
 #[track_caller]
 fn start(directory: &std::path::Path) -> (Daemon, String) {
-    let quickstart = directory.join("vds-data");
-    let daemon = Daemon::start(&quickstart, &["--quickstart", quickstart.to_str().unwrap()]);
+    let daemon = Daemon::bare(directory);
     let url = wait_until("the greeting", || {
         let output = daemon.output();
         // The last line of the newest greeting: everything before it is there as well.
@@ -43,23 +42,30 @@ fn line_with<'a>(greeting: &'a str, start: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("no {start} in {greeting}"))
 }
 
+/// What it tells to paste next works as it is.
+#[track_caller]
+fn check_printed_commands(greeting: &str) {
+    if !is_without("iscsi-inq") {
+        assert!(outside(line_with(greeting, "iscsi-inq ")).contains("Vendor"));
+    }
+    if !is_without("qemu-iscsi") {
+        let info = outside(line_with(greeting, "qemu-img info "));
+        assert!(info.contains("1 GiB (1073741824 bytes)"), "{info}");
+    }
+}
+
 #[test]
 fn the_first_lun_is_reached_and_found_again() {
     let directory = tempfile::tempdir().unwrap();
     let (daemon, greeting) = start(directory.path());
     let url = line_with(&greeting, "iscsi://").to_owned();
-    if !is_without("iscsi-inq") {
-        assert!(outside(line_with(&greeting, "iscsi-inq ")).contains("Vendor"));
-    }
-    if !is_without("qemu-iscsi") {
-        let info = outside(line_with(&greeting, "qemu-img info "));
-        assert!(info.contains("1 GiB (1073741824 bytes)"), "{info}");
-    }
+    check_printed_commands(&greeting);
     daemon.run(&["lun", "rename", "demo", "mine"]).expect_code(0);
     std::fs::remove_file(directory.path().join("vds-data/stdout")).unwrap();
     daemon.stop("INT");
     let (daemon, greeting) = start(directory.path());
     assert_eq!(line_with(&greeting, "iscsi://"), url);
     assert!(greeting.contains("LUN mine: mirror, 1 GiB"), "{greeting}");
+    check_printed_commands(&greeting);
     daemon.stop("INT");
 }

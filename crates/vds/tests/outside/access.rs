@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use vds_blackbox::{Daemon, Ran, outside};
+use vds_blackbox::{Daemon, Initiator, Ran, outside};
 
 use crate::scene::{CLIENT_MAX, array, is_without};
 
@@ -104,5 +104,43 @@ fn wrong_secrets_are_refused() {
     check(&host, &query("array", OWN_SECRET), true);
     daemon.verb(&["target", "clear-chap", IQN, "--yes"]).unwrap();
     check("", "", true);
+    daemon.stop().unwrap();
+}
+
+/// Whether there is a LUN to be read; an error where there is no session any more.
+fn reads(initiator: &mut Initiator) -> Result<bool, String> {
+    let answer = initiator.read(0, 1, 512).map_err(|error| error.to_string())?;
+    let is_gone = answer.sense_code() == 0x2500;
+    assert!(answer.is_good() || is_gone, "{answer:?}");
+    Ok(answer.is_good())
+}
+
+/// A session that goes on loses what is put behind another target at once, and ends when a secret is asked for.
+#[test]
+fn sessions_follow_targets_and_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (daemon, _) = array(folder.path(), 2, 1 << 30);
+    lun(&daemon);
+    let url = daemon.url("db").unwrap();
+    let mut session = Initiator::open(&url, HOST).unwrap();
+    assert_eq!(reads(&mut session), Ok(true));
+    daemon.verb(&["target", "create", "elsewhere"]).unwrap();
+    daemon.verb(&["lun", "set", "db", "--target", "elsewhere", "--yes"]).unwrap();
+    assert_eq!(reads(&mut session), Ok(false));
+    daemon.verb(&["lun", "set", "db", "--target", IQN, "--yes"]).unwrap();
+    assert_eq!(reads(&mut session), Ok(true));
+
+    let secret = secret_file(folder.path(), SECRET);
+    let set = ["target", "set-secret", IQN, "--initiator", STRANGER, "--secret-file", &secret];
+    daemon.verb(&set).unwrap();
+    let cut_off = reads(&mut session);
+    assert!(cut_off.is_err(), "nobody without a secret gets in now, and none is left: {cut_off:?}");
+    let clear = ["target", "set-secret", IQN, "--initiator", STRANGER, "--clear", "--yes"];
+    daemon.verb(&clear).unwrap();
+    let mut session = Initiator::open(&url, HOST).unwrap();
+    assert_eq!(reads(&mut session), Ok(true));
+    daemon.verb(&["target", "set-secret", IQN, "--secret-file", &secret]).unwrap();
+    let cut_off = reads(&mut session);
+    assert!(cut_off.is_err(), "it has proved nothing: {cut_off:?}");
     daemon.stop().unwrap();
 }

@@ -11,6 +11,8 @@ use crate::scene::array;
 
 const HOST: &str = "iqn.2025-01.org.example:host";
 const CONNECTIONS: u64 = 1000;
+/// The tag that none has.
+const NO_TAG: u32 = u32::MAX;
 /// How long a connection may stay open after garbage on which nothing can follow.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
 
@@ -121,5 +123,37 @@ fn garbage_ends_its_connection_and_nothing_else() {
         Ok(sessions["items"].as_array().unwrap().is_empty().then_some(()))
     })
     .unwrap();
+    daemon.stop().unwrap();
+}
+
+/// A PDU's first 48 bytes: what it is and its flags, then what is set beside zeros.
+fn header(opcode: u8, flags: u8, fields: &[(usize, u32)]) -> Vec<u8> {
+    let mut bytes = vec![0; 48];
+    (bytes[0], bytes[1]) = (opcode, flags);
+    for (at, value) in fields {
+        bytes[*at..at + 4].copy_from_slice(&value.to_be_bytes());
+    }
+    bytes
+}
+
+/// A logged-in session that sends what cannot be is ended by the daemon, not by us.
+#[test]
+fn what_cannot_be_ends_the_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut daemon, _) = array(folder.path(), 2, 1 << 30);
+    let (url, _) = portal_of(&daemon);
+    let mut bystander = Initiator::open(&url, HOST).unwrap();
+    let cases = [
+        ("a data segment larger than agreed", header(0x00, 0x80, &[(4, 0x00ff_ffff), (16, 1)])),
+        ("a login in the full-feature phase", header(0x43, 0x87, &[])),
+        ("a command without a tag", header(0x41, 0xc0, &[(16, NO_TAG)])),
+    ];
+    for (what, bytes) in cases {
+        let mut initiator = Initiator::open(&url, HOST).unwrap();
+        initiator.send_raw(&bytes).unwrap_or_else(|error| panic!("{what}: {error:#}"));
+        initiator.wait_for_end().unwrap_or_else(|error| panic!("{what}: {error:#}"));
+        assert!(bystander.read(0, 1, 512).unwrap().is_good(), "{what}");
+        daemon.ensure_alive().unwrap();
+    }
     daemon.stop().unwrap();
 }
