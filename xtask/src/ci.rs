@@ -1,7 +1,7 @@
 //! The whole gate, the same at a desk and in CI.
 
 use crate::test::{self, Options};
-use crate::{process, tidy};
+use crate::{abi, process, tidy};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
@@ -26,6 +26,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
     })?;
     stage("tidy", &|| tidy::run(root))?;
+    stage("abi", &|| abi::run(root, abi::Mode::Check))?;
     stage("docs", &|| {
         // Private items too: most of what a reader of this code looks up is private.
         let mut command = Command::new("cargo");

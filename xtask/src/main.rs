@@ -1,6 +1,7 @@
 //! Chores: the gate, the tests, the long runs. `cargo xtask help` lists them.
 #![forbid(unsafe_code)]
 
+mod abi;
 mod arguments;
 mod bench;
 mod ci;
@@ -13,6 +14,7 @@ mod sim;
 mod test;
 mod tidy;
 mod tree;
+mod wine;
 
 use anyhow::{Result, bail};
 use arguments::Arguments;
@@ -40,8 +42,13 @@ cargo xtask CHORE
   kill [--kills N] [--amid N] [--amid-each N] [--seed N] [--folder DIR]
         SIGKILLs at random moments under load and amid operations: what was acknowledged reads back, every LUN is a
         prefix of its history, every operation ends once; `kill --help`
+  wine
+        the samples, built for Windows by mingw-w64, under Wine against a daemon: one line for each thing looked at; not a
+        part of ci
+  abi [--check]
+        what is made from crates/vds-idl/idl: Rust and C declarations and docs/vds-compatibility.md; --check only compares
   tidy
-        the house rules that no lint checks
+        the house rules that no lint checks, and abi --check
 ";
 
 fn main() -> ExitCode {
@@ -70,6 +77,10 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
             print!("{HELP}");
             Ok(true)
         }
+        "abi" => {
+            abi::run(&root, abi::Mode::parse(rest)?)?;
+            Ok(true)
+        }
         "bench" => bench::run(&root, whole),
         "ci" => ci::run(&root, &Options::parse(rest)?),
         "test" => test::run(&root, &Options::parse(rest)?),
@@ -77,9 +88,14 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
         "kill" => kill::run(&root, whole),
         "read-image" => read_image::run(&read_image::Options::parse(rest)?),
         "sim" => sim::run(&root, whole),
+        "wine" => {
+            rest.end()?;
+            wine::run(&root)
+        }
         "tidy" => {
             rest.end()?;
             tidy::run(&root)?;
+            abi::run(&root, abi::Mode::Check)?;
             Ok(true)
         }
         _ => bail!("`{chore}` is no chore; `cargo xtask help` lists them"),

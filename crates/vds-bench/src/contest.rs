@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::duel::{Sample, Workload, measure, median};
+use crate::output;
 use crate::server::Subject;
 
 /// What our own LUN must reach against the peer that counts.
@@ -88,8 +89,11 @@ pub fn run(own: &Subject, peers: &[&Subject], rules: &Rules) -> Result<Outcome> 
 
 impl Outcome {
     /// Prints a line per load and server. True if no limit was missed.
-    pub fn print(&self) -> bool {
-        println!(
+    ///
+    /// # Errors
+    /// As [`output::line()`].
+    pub fn print(&self) -> Result<bool> {
+        output::line(format_args!(
             "{:28} {:16} {:>9} {:>17} {:>9} {:>9} {:>8} {:>7} {:>7}",
             "load",
             "server",
@@ -100,10 +104,10 @@ impl Outcome {
             "p99 us",
             "ratio",
             "limit"
-        );
+        ))?;
         let mut reached = true;
         for row in &self.rows {
-            line(row.workload.name(), &self.own, &row.own, "", "");
+            line(row.workload.name(), &self.own, &row.own, "", "")?;
             for (index, (name, samples)) in self.peers.iter().zip(&row.peers).enumerate() {
                 let ratio = row.ratio(index);
                 let limit = self.limit.filter(|limit| limit.peer == index);
@@ -112,10 +116,10 @@ impl Outcome {
                     let missed = if ratio < limit.ratio { " MISSED" } else { "" };
                     format!("{:.2}{missed}", limit.ratio)
                 });
-                line("", name, samples, &format!("{ratio:.2}"), &verdict);
+                line("", name, samples, &format!("{ratio:.2}"), &verdict)?;
             }
         }
-        reached
+        Ok(reached)
     }
 }
 
@@ -127,7 +131,7 @@ impl Row {
     }
 }
 
-fn line(load: &str, server: &str, samples: &[Sample], ratio: &str, limit: &str) {
+fn line(load: &str, server: &str, samples: &[Sample], ratio: &str, limit: &str) -> Result<()> {
     let of = |field: fn(&Sample) -> f64| median(samples.iter().map(field));
     let iops = samples.iter().map(|sample| sample.iops);
     let (min, max) = (iops.clone().fold(f64::INFINITY, f64::min), iops.fold(0.0, f64::max));
@@ -135,13 +139,13 @@ fn line(load: &str, server: &str, samples: &[Sample], ratio: &str, limit: &str) 
     let told = |value: f64, digits: usize| {
         if value > 0.0 { format!("{value:.digits$}") } else { "-".to_owned() }
     };
-    println!(
+    output::line(format_args!(
         "{load:28} {server:16} {:>9.0} {range:>17} {:>9} {:>9} {:>8} {ratio:>7} {limit:>7}",
         of(|sample| sample.iops),
         told(of(|sample| sample.server_us), 1),
         told(of(|sample| sample.initiator_us), 1),
         told(of(|sample| sample.p99_us), 0),
-    );
+    ))
 }
 
 #[cfg(test)]
@@ -156,7 +160,7 @@ mod tests {
         assert!((row.ratio(0) - ratio).abs() < 1e-9);
         let limit = Some(Limit { peer: 0, ratio: 1.5 });
         let outcome = Outcome { own: "a".into(), peers: vec!["b".into()], rows: vec![row], limit };
-        assert_eq!(outcome.print(), reached);
+        assert_eq!(outcome.print().expect("somebody reads"), reached);
     }
 
     #[test]

@@ -31,6 +31,15 @@ impl Histogram {
         self.buckets[bucket(ns).min(STEPS * OCTAVES - 1)] += 1;
     }
 
+    /// Counts what another one counted.
+    pub fn add(&mut self, other: &Self) {
+        for (bucket, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *bucket += count;
+        }
+        self.count += other.count;
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.count

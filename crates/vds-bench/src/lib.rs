@@ -21,10 +21,12 @@
 
 pub mod contest;
 pub mod duel;
+pub mod isolation;
 pub mod latency;
 pub mod load;
 pub mod modelled;
 pub mod null;
+pub mod output;
 pub mod pattern;
 pub mod process;
 pub mod server;

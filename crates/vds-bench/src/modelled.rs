@@ -50,16 +50,19 @@ impl Figure {
     }
 
     /// Prints it in a line.
-    pub fn print(&self) {
+    ///
+    /// # Errors
+    /// As [`crate::output::line()`].
+    pub fn print(&self) -> Result<()> {
         let (sign, limit) = match self.budget {
             Budget::AtLeast(limit) => (">=", limit),
             Budget::AtMost(limit) => ("<=", limit),
         };
         let verdict = if self.holds() { "" } else { "  MISSED" };
-        println!(
+        crate::output::line(format_args!(
             "{:58} {:5} {:>7.2} {sign} {limit:<5.2}{verdict:8} {}",
             self.what, self.drives, self.value, self.detail
-        );
+        ))
     }
 }
 
@@ -68,11 +71,35 @@ impl Figure {
 pub(crate) struct Model {
     pub(crate) name: &'static str,
     pub(crate) timing: DriveModel,
+    /// The size decides the array's slabs; only what is written takes memory.
+    pub(crate) drive_bytes: u64,
+    /// Of the LUN that is written and read: 64 slabs.
+    pub(crate) lun_bytes: u64,
 }
 
-const NVME: Model = Model { name: "NVMe", timing: DriveModel::NVME };
-const SATA: Model = Model { name: "SATA", timing: DriveModel::SATA_SSD };
-const HDD: Model = Model { name: "HDD", timing: DriveModel::HDD };
+impl Model {
+    fn lun_blocks(&self) -> u64 {
+        self.lun_bytes / rig::BLOCK
+    }
+}
+
+/// Of up to 1 TiB: slabs of 4 MiB.
+const NVME: Model =
+    Model { name: "NVMe", timing: DriveModel::NVME, drive_bytes: 8 << 30, lun_bytes: 256 << 20 };
+/// Of up to 1 TiB: slabs of 4 MiB.
+const SATA: Model = Model {
+    name: "SATA",
+    timing: DriveModel::SATA_SSD,
+    drive_bytes: 8 << 30,
+    lun_bytes: 256 << 20,
+};
+/// Of 4 TB: slabs of 16 MiB.
+const HDD: Model = Model {
+    name: "HDD",
+    timing: DriveModel::HDD,
+    drive_bytes: 4_000_000_000_000,
+    lun_bytes: 1024 << 20,
+};
 
 /// One measurement.
 type Measure = fn(Model) -> Result<Vec<Figure>>;
@@ -86,6 +113,7 @@ const MEASURES: &[(&str, Measure, &[Model])] = &[
     ("overwrite", data::overwrite, &[NVME, SATA]),
     ("rebuild", changes::rebuild, &[NVME, SATA, HDD]),
     ("create", changes::create_lun, &[SATA]),
+    ("many-luns", changes::many_luns, &[SATA]),
     ("open", changes::open_after_crash, &[SATA]),
 ];
 
@@ -98,15 +126,15 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// if every one keeps to its budget.
 ///
 /// # Errors
-/// When the engine fails at what it was asked to do.
-pub fn run(only: &[String], tell: &mut dyn FnMut(&Figure)) -> Result<bool> {
+/// When the engine fails at what it was asked to do, and what `tell` fails with.
+pub fn run(only: &[String], tell: &mut dyn FnMut(&Figure) -> Result<()>) -> Result<bool> {
     let mut all_hold = true;
     let chosen = |name: &str| only.is_empty() || only.iter().any(|it| it == name);
     for (_, measure, models) in MEASURES.iter().filter(|(name, ..)| chosen(name)) {
         for model in *models {
             for figure in measure(*model)? {
                 all_hold &= figure.holds();
-                tell(&figure);
+                tell(&figure)?;
             }
         }
     }

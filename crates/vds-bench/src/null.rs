@@ -80,6 +80,7 @@ impl Disk for NullDisk {
             serial: String::new(),
             model: String::new(),
             kind: DiskKind::File,
+            rotates: false,
         }
     }
 
@@ -174,11 +175,11 @@ impl Array {
 /// Measures and hands each figure to `tell`. True if every one keeps to its budget.
 ///
 /// # Errors
-/// When the engine fails at what it was asked to do.
-pub fn run(tell: &mut dyn FnMut(&Figure)) -> Result<bool> {
+/// When the engine fails at what it was asked to do, and what `tell` fails with.
+pub fn run(tell: &mut dyn FnMut(&Figure) -> Result<()>) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let figures = tokio::task::LocalSet::new().block_on(&runtime, measure())?;
-    figures.iter().for_each(tell);
+    figures.iter().try_for_each(tell)?;
     Ok(figures.iter().all(Figure::holds))
 }
 

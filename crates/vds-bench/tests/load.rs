@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -202,4 +203,18 @@ fn more_than_a_command_may_move_is_refused_in_words() {
     });
     let error = result.expect_err("beyond the block limits").to_string();
     assert_eq!(error, "a command of this LUN moves 1024 KiB at most, not 2048 KiB");
+}
+
+#[test]
+fn a_load_ends_quietly_when_nobody_reads_what_it_came_to() {
+    let (output, _) = serve(0, |url| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_iscsi_load"));
+        program.args([&url.to_string(), "--cover", "--read-percent", "0"]);
+        program.stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap()
+    });
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {told}", output.status);
+    assert_eq!(told, "");
 }

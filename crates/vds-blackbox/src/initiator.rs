@@ -4,10 +4,10 @@
 //! to write: that is the history the LUN has to be a prefix of.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::BytesMut;
@@ -274,6 +274,25 @@ impl Initiator {
     /// When the connection broke.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes).context("sending to the target")
+    }
+
+    /// Waits until the target hangs up, whatever it says before.
+    ///
+    /// # Errors
+    /// When it has not within ten seconds: sooner than it gives up on an initiator that answers no ping.
+    pub fn wait_for_end(&mut self) -> Result<()> {
+        const LIMIT: Duration = Duration::from_secs(10);
+        let started = Instant::now();
+        self.stream.set_read_timeout(Some(LIMIT))?;
+        let mut said = [0; 4096];
+        loop {
+            match self.stream.read(&mut said) {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(()),
+                Err(error) => return Err(error).context("waiting for the target to hang up"),
+                Ok(_) => ensure!(started.elapsed() < LIMIT, "the target talks on"),
+            }
+        }
     }
 
     /// One command, alone on the connection.

@@ -1,6 +1,7 @@
 //! Random commands on one LUN until the connection breaks, every sector of them saying what it is.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use vds_sim::lun_model::{
@@ -69,16 +70,21 @@ impl Load {
         self.model.resize(size_bytes);
     }
 
-    /// Random commands until the connection breaks, which is then taken for a kill. The seed is of the commands.
+    /// Random commands until the connection breaks, which only a kill may do. The seed is of the commands.
     ///
     /// # Errors
-    /// When the LUN shows what it may not, or fails a command. The initiator may be one that never came to log in.
-    pub fn run(&mut self, initiator: &mut Initiator, seed: u64) -> Result<Loaded> {
+    /// When the LUN shows what it may not, or fails a command; when the connection breaks while the daemon lives.
+    pub fn run(
+        &mut self,
+        initiator: &mut Initiator,
+        seed: u64,
+        is_killed: &AtomicBool,
+    ) -> Result<Loaded> {
         let chance = Chance::new(seed ^ self.seed);
         let mut begun: BTreeMap<u32, Begun> = BTreeMap::new();
         let mut done = Loaded::default();
         let mut next_tag = 1;
-        loop {
+        let broken = loop {
             while begun.len() < DEPTH && initiator.window_is_open() {
                 let (command, sent) = self.begin(initiator, next_tag, &chance);
                 begun.insert(next_tag, command);
@@ -87,9 +93,15 @@ impl Load {
                     break;
                 }
             }
-            let Ok(answer) = initiator.next_answer() else { break };
+            let answer = match initiator.next_answer() {
+                Ok(answer) => answer,
+                Err(broken) => break broken,
+            };
             let command = begun.remove(&answer.tag).context("an answer to no command")?;
             self.end(command, &answer, &mut done).with_context(|| self.name.clone())?;
+        };
+        if !is_killed.load(Ordering::SeqCst) {
+            return Err(broken).with_context(|| format!("{}: the daemon lives", self.name));
         }
         done.cut = begun.len() as u64;
         self.crashed();

@@ -14,7 +14,7 @@ pub enum Boundary {
     Journal,
     /// A part of a snapshot of the catalog.
     Snapshot,
-    /// The label of a slab.
+    /// The label of a slab: alone, or with the rows that are written first.
     Label,
     /// A batch of the host stream.
     HostBatch,
@@ -102,16 +102,19 @@ impl Boundary {
             return Self::Snapshot;
         }
         match &bytes[..8] {
-            // A copied column is written with its label in front: what follows says what it is.
-            b"VDSLABEL" if bytes.len() > BLOCK_BYTES => {
-                Self::of_write(geometry, offset_bytes + BLOCK_BYTES as u64, &bytes[BLOCK_BYTES..])
-            }
             b"VDSLABEL" => Self::Label,
             b"VDSMAPPG" => Self::MapPage,
             b"VDSBATCH" if bytes[STREAM_AT] == MOVES => Self::MoveBatch,
             b"VDSBATCH" => Self::HostBatch,
             _ => Self::Column,
         }
+    }
+
+    /// What a flush has to cover of a write of `bytes`: behind a label, what follows it.
+    pub(crate) fn to_cover(geometry: &Geometry, offset_bytes: u64, bytes: &[u8]) -> Self {
+        let is_label = Self::of_write(geometry, offset_bytes, bytes) == Self::Label;
+        let at = if is_label && bytes.len() > BLOCK_BYTES { BLOCK_BYTES } else { 0 };
+        Self::of_write(geometry, offset_bytes + at as u64, &bytes[at..])
     }
 
     /// What a flush is that covers these writes.
@@ -174,14 +177,16 @@ mod tests {
     }
 
     #[test]
-    fn a_copied_column_is_named_after_what_follows_its_label() {
+    fn a_label_counts_as_such_and_what_follows_it_is_what_a_flush_covers() {
         let sizes = Geometry::array_sizes(64 << 20, 64 << 20);
         let geometry = Geometry::of_drive(64 << 20, sizes).expect("large enough");
         let mut bytes = vec![0; 2 * BLOCK_BYTES];
         bytes[..8].copy_from_slice(b"VDSLABEL");
         bytes[BLOCK_BYTES..BLOCK_BYTES + 8].copy_from_slice(b"VDSMAPPG");
-        let found = Boundary::of_write(&geometry, geometry.slab_start * 4096, &bytes);
-        assert_eq!(found, Boundary::MapPage);
+        let at = geometry.slab_start * 4096;
+        assert_eq!(Boundary::of_write(&geometry, at, &bytes), Boundary::Label);
+        assert_eq!(Boundary::to_cover(&geometry, at, &bytes), Boundary::MapPage);
+        assert_eq!(Boundary::to_cover(&geometry, at, &bytes[..BLOCK_BYTES]), Boundary::Label);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::fault::FaultKind;
 pub const HITS_MIN: u64 = 20;
 
 /// Kinds of operation that the embedded array carries out.
-pub const KINDS: [OperationKind; 25] = [
+pub const KINDS: [OperationKind; 30] = [
     OperationKind::MakeArray,
     OperationKind::OpenArray,
     OperationKind::Refresh,
@@ -34,11 +34,16 @@ pub const KINDS: [OperationKind; 25] = [
     OperationKind::SetStatus,
     OperationKind::SetHints,
     OperationKind::SetCaching,
+    OperationKind::SetLunTarget,
     OperationKind::CreateTarget,
     OperationKind::DeleteTarget,
     OperationKind::SetTargetChap,
     OperationKind::AddPortal,
     OperationKind::RemovePortal,
+    OperationKind::CreatePortalGroup,
+    OperationKind::DeletePortalGroup,
+    OperationKind::AddToPortalGroup,
+    OperationKind::RemoveFromPortalGroup,
 ];
 
 /// Cells that cannot occur, with the reason. An operation kind or a fault kind of `None` stands for all.

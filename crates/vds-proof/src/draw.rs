@@ -1,14 +1,17 @@
 //! Requests drawn by chance, so that no two open ones change the same thing.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use vds_model::{
-    ChapSecret, DriveId, HintMask, Hints, LunId, LunStatus, LunType, TargetId, UnmaskingList,
+    ChapSecret, DriveId, HintMask, Hints, IscsiName, LunId, LunStatus, LunType, PortalGroupId,
+    PortalId, TargetId, UnmaskingList,
 };
 use vds_operation::{ObjectRef, OperationKind};
 use vds_provider::{
-    Caching, Chap, ChapCredential, CreateLun, Request, SectorSize, TargetChoice, Wipe,
+    Caching, Chap, ChapCredential, ChapSecretChange, ChapSide, CreateLun, Request, SectorSize,
+    TargetChoice, Wipe,
 };
 
 use crate::life::Life;
@@ -62,11 +65,26 @@ impl Life {
                     Request::ChangeLunMask { lun, add: self.draw_mask(), remove: self.draw_mask() }
                 }
             }
-            OperationKind::SetName => Request::SetLunName {
-                lun: self.pick_lun(&[kind])?,
+            OperationKind::SetName => {
                 // Two LUNs never have one name.
-                name: format!("name {}", chance.below(1 << 60)),
-            },
+                let name = format!("name {}", chance.below(1 << 60));
+                match chance.below(4) {
+                    0 => Request::SetTargetName { target: self.pick_target(|_| true)?, name },
+                    1 => {
+                        let array = ObjectRef::Subsystem(subsystem);
+                        if ledger.is_busy(array, |other| other == kind) {
+                            return None;
+                        }
+                        Request::SetSubsystemName { subsystem, name }
+                    }
+                    _ => Request::SetLunName { lun: self.pick_lun(&[kind])?, name },
+                }
+            }
+            OperationKind::SetLunTarget => {
+                let lun = self.pick_lun(&[kind, OperationKind::DeleteLun])?;
+                let target = if chance.one_in(4) { None } else { self.pick_target(|_| true) };
+                Request::SetLunTarget { lun, target }
+            }
             OperationKind::SetStatus => {
                 let status =
                     *chance.pick(&[LunStatus::Online, LunStatus::Online, LunStatus::Offline]);
@@ -102,7 +120,11 @@ impl Life {
             }
             OperationKind::SetTargetChap => {
                 let target = self.pick_target(|_| true)?;
-                Request::SetTargetChap { target, chap: self.draw_chap() }
+                if chance.one_in(2) {
+                    Request::SetTargetChap { target, chap: self.draw_chap() }
+                } else {
+                    Request::SetTargetSecret { target, change: self.draw_secret() }
+                }
             }
             OperationKind::AddPortal => {
                 let port = u16::try_from(chance.between(1024, 60_000)).expect("in range");
@@ -117,6 +139,29 @@ impl Life {
                     return None;
                 }
                 Request::RemovePortal { portal }
+            }
+            OperationKind::CreatePortalGroup => {
+                Request::CreatePortalGroup { target: self.pick_target(|_| true)? }
+            }
+            OperationKind::DeletePortalGroup => {
+                // One with portals is not deleted: seldom asked for.
+                let seldom = chance.one_in(8);
+                let group = self.pick_group(|portals| seldom || portals.is_empty())?.0;
+                Request::DeletePortalGroup { group }
+            }
+            OperationKind::AddToPortalGroup => {
+                // What it has already changes nothing: seldom asked for.
+                let seldom = chance.one_in(8);
+                let every = ledger.portals.keys().copied();
+                let lacks = |portals: &BTreeSet<PortalId>| portals.len() < ledger.portals.len();
+                let (group, portals) = self.pick_group(|it| seldom || lacks(it))?;
+                let others = every.filter(|portal| seldom || !portals.contains(portal));
+                let portal = *pick(chance, &others.collect::<Vec<_>>())?;
+                Request::AddToPortalGroup { group, portal }
+            }
+            OperationKind::RemoveFromPortalGroup => {
+                let (group, portals) = self.pick_group(|portals| !portals.is_empty())?;
+                Request::RemoveFromPortalGroup { group, portal: *pick(chance, &portals)? }
             }
             OperationKind::AddDrive
             | OperationKind::RemoveDrive
@@ -145,6 +190,19 @@ impl Life {
         let targets: Vec<TargetId> = targets.filter(|id| is_wanted(*id)).collect();
         let target = *pick(&self.proof.chance, &targets)?;
         (!ledger.is_busy(ObjectRef::Target(target), |_| true)).then_some(target)
+    }
+
+    /// A portal group to which nothing is being done, with its portals.
+    fn pick_group(
+        &self,
+        is_wanted: impl Fn(&BTreeSet<PortalId>) -> bool,
+    ) -> Option<(PortalGroupId, Vec<PortalId>)> {
+        let ledger = self.proof.ledger.borrow();
+        let groups = ledger.targets.values().flat_map(|target| &target.groups);
+        let groups: Vec<_> = groups.filter(|(_, portals)| is_wanted(portals)).collect();
+        let (id, portals) = *pick(&self.proof.chance, &groups)?;
+        let busy = ledger.is_busy(ObjectRef::PortalGroup(*id), |_| true);
+        (!busy).then(|| (*id, portals.iter().copied().collect()))
     }
 
     fn draw_of_drives(&self, kind: OperationKind) -> Option<Request> {
@@ -269,6 +327,19 @@ impl Life {
     fn draw_hints(&self) -> Hints {
         let hint = *self.proof.chance.pick(&[HintMask::MOSTLY_READS, HintMask::SEQUENTIAL_READS]);
         Hints::none().with_opinion(hint, self.proof.chance.one_in(2))
+    }
+
+    fn draw_secret(&self) -> ChapSecretChange {
+        let chance = &self.proof.chance;
+        let side = *chance.pick(&[ChapSide::Initiator, ChapSide::Target]);
+        let initiator = chance.one_in(2).then(|| {
+            let name = format!("iqn.2025-01.org.example:h{}", chance.below(3));
+            IscsiName::parse(&name).expect("a name")
+        });
+        let secret = (!chance.one_in(3)).then(|| {
+            ChapSecret::new(format!("secret {:06}", chance.below(100))).expect("13 bytes")
+        });
+        ChapSecretChange { side, initiator, secret }
     }
 
     fn draw_chap(&self) -> Option<Chap> {

@@ -67,14 +67,28 @@ impl Life {
         }
     }
 
+    /// Makes what a kind of operation needs, or else what is needed to make that.
+    fn start_a_maker(self: &Rc<Self>, kind: OperationKind) {
+        let has_portals = !self.proof.ledger.borrow().portals.is_empty();
+        let mut maker = maker_of(kind, has_portals);
+        while let Some(kind) = maker {
+            if let Some(request) = self.draw(kind) {
+                return self.ask(request);
+            }
+            maker = maker_of(kind, has_portals);
+        }
+    }
+
     fn start_under_a_fault(self: &Rc<Self>) {
         let focused = !self.proof.chance.one_in(4);
         let (of_focus, fault) = self.proof.manner.focus;
         let kind = if focused { of_focus } else { self.draw_kind() };
         let Some(request) = self.draw(kind) else {
             // What there is to be removed next time.
-            let maker = maker_of(kind).filter(|_| focused).and_then(|maker| self.draw(maker));
-            return maker.into_iter().for_each(|request| self.ask(request));
+            if focused {
+                self.start_a_maker(kind);
+            }
+            return;
         };
         if let Request::AddDrive { drive, .. } = &request
             && self.proof.manner.faulty
@@ -123,11 +137,16 @@ impl Life {
             let path = life.proof.ledger.borrow().victim.as_ref().map(|it| it.path.clone());
             let Some(path) = path.filter(|_| !life.is_ending.get()) else { return };
             let here = life.proof.drive(&path).is_present();
-            let kinds = [FaultKind::Vanish, FaultKind::Rot];
+            // Where a drive is to return amid something, it has to go first, and not for long.
+            let (_, wanted) = life.proof.manner.focus;
+            let returns = wanted == FaultKind::Return;
+            let kinds =
+                [FaultKind::Vanish, if returns { FaultKind::Vanish } else { FaultKind::Rot }];
             let kind = if here { *life.proof.chance.pick(&kinds) } else { FaultKind::Return };
             life.proof.strike(kind, 0);
-            if kind == FaultKind::Vanish && life.proof.chance.one_in(2) {
-                life.sleep(pause).await;
+            if kind == FaultKind::Vanish && (returns || life.proof.chance.one_in(2)) {
+                let away = life.proof.chance.below(100);
+                life.sleep(if returns { Duration::from_micros(away) } else { pause }).await;
                 if !life.is_ending.get() && !life.proof.drive(&path).is_present() {
                     life.proof.strike(FaultKind::Return, 0);
                 }
@@ -352,11 +371,18 @@ impl Life {
     }
 }
 
-/// The kind of operation that makes what this one takes away.
-fn maker_of(kind: OperationKind) -> Option<OperationKind> {
+/// The kind of operation that makes what this one works on or takes away.
+fn maker_of(kind: OperationKind, has_portals: bool) -> Option<OperationKind> {
     match kind {
-        OperationKind::DeleteTarget => Some(OperationKind::CreateTarget),
         OperationKind::RemovePortal => Some(OperationKind::AddPortal),
+        OperationKind::AddToPortalGroup if !has_portals => Some(OperationKind::AddPortal),
+        OperationKind::CreatePortalGroup | OperationKind::DeleteTarget => {
+            Some(OperationKind::CreateTarget)
+        }
+        OperationKind::RemoveFromPortalGroup => Some(OperationKind::AddToPortalGroup),
+        OperationKind::AddToPortalGroup | OperationKind::DeletePortalGroup => {
+            Some(OperationKind::CreatePortalGroup)
+        }
         OperationKind::RemoveDrive => Some(OperationKind::AddDrive),
         OperationKind::RemovePlex => Some(OperationKind::AddPlex),
         _ => None,
@@ -372,7 +398,12 @@ fn companions_of(kind: OperationKind, fault: FaultKind) -> &'static [OperationKi
         }
         (OperationKind::OpenArray, _) => &[OperationKind::Refresh, OperationKind::AddPortal],
         (
-            OperationKind::DeleteTarget | OperationKind::RemovePortal | OperationKind::RemoveDrive,
+            OperationKind::DeleteTarget
+            | OperationKind::RemovePortal
+            | OperationKind::DeletePortalGroup
+            | OperationKind::AddToPortalGroup
+            | OperationKind::RemoveFromPortalGroup
+            | OperationKind::RemoveDrive,
             FaultKind::ReadError,
         ) => &[OperationKind::Scrub],
         _ => &[],

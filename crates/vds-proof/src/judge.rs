@@ -1,16 +1,16 @@
 //! Holds what the array shows against the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use vds_io::LunIoError;
-use vds_model::{DriveId, DriveStatus, HResult, Health, LunId, LunStatus};
+use vds_model::{DriveId, DriveStatus, HResult, Health, IscsiName, LunId, LunStatus};
 use vds_operation::{End, ObjectRef, OperationKind, Output};
-use vds_provider::View;
+use vds_provider::{TargetView, View};
 use vds_sim::lun_model::{Found, LUN_SECTOR_BYTES, read_stamp};
 
-use crate::ledger::{Asked, LunState, Taint};
+use crate::ledger::{Asked, LunState, Taint, TargetState};
 use crate::life::{Life, NEVER};
 use crate::lun::complaint;
 
@@ -229,6 +229,13 @@ pub(crate) fn objects(life: &Rc<Life>) {
             broken.push(format!("nobody made LUN {id} {name}"));
         }
     }
+    let named =
+        ledger.array.and_then(|id| view.subsystem(id)).map(|it| &it.properties.friendly_name);
+    if let (Some(name), Some(given)) = (named, &ledger.array_name)
+        && name != given
+    {
+        broken.push(format!("the array is called {name:?}, not {given:?}"));
+    }
     for (id, target) in &ledger.targets {
         match view.target(*id) {
             None => broken.push(format!("target {id} is gone")),
@@ -237,9 +244,12 @@ pub(crate) fn objects(life: &Rc<Life>) {
                 if target.iscsi_name.as_deref().is_some_and(|it| it != name) {
                     broken.push(format!("target {id} is named {name}"));
                 }
-                if shown.chap_user != target.chap_user || shown.is_chap_mutual != target.is_mutual {
-                    broken.push(format!("target {id} has secrets of {:?}", shown.chap_user));
+                let alias = &shown.properties.friendly_name;
+                if target.alias.as_ref().is_some_and(|it| it != alias) {
+                    broken.push(format!("target {id} is called {alias:?}"));
                 }
+                secrets_agree(shown, target, &mut broken);
+                groups_agree(&view, shown, target, &mut broken);
             }
         }
     }
@@ -260,6 +270,45 @@ pub(crate) fn objects(life: &Rc<Life>) {
     space_adds_up(&view, &mut broken);
     drop(ledger);
     broken.into_iter().for_each(|it| life.proof.violate(it));
+}
+
+fn secrets_agree(shown: &TargetView, target: &TargetState, broken: &mut Vec<String>) {
+    let everybody = target.logins.get("").map_or("", String::as_str);
+    let found: BTreeSet<&str> = shown.chap_initiators.iter().map(IscsiName::as_str).collect();
+    let named: BTreeSet<&str> =
+        target.logins.keys().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    if shown.chap_user != everybody
+        || shown.is_chap_mutual == target.mutual.is_empty()
+        || shown.properties.is_chap_enabled == target.logins.is_empty()
+        || found != named
+    {
+        let id = shown.properties.id;
+        broken.push(format!("target {id} has secrets of {:?} and {found:?}", shown.chap_user));
+    }
+}
+
+/// The groups that were made for a target, or the one that has every portal.
+fn groups_agree(view: &View, shown: &TargetView, target: &TargetState, broken: &mut Vec<String>) {
+    let id = shown.properties.id;
+    let mut tags = BTreeSet::new();
+    let mut found = BTreeMap::new();
+    for group in &shown.portal_groups {
+        let tag = group.properties.tag.0;
+        let has_own_tag = tags.insert(tag) && (tag == 1) == target.groups.is_empty();
+        if !has_own_tag {
+            broken.push(format!("target {id} has a portal group of tag {tag}"));
+        }
+        let portals: BTreeSet<_> = group.portals.iter().copied().collect();
+        found.insert(group.properties.id, portals);
+    }
+    if target.groups.is_empty() {
+        let every: BTreeSet<_> = view.portals.iter().map(|it| it.properties.id).collect();
+        if !found.values().eq([&every]) {
+            broken.push(format!("target {id} is not reached through every portal: {found:?}"));
+        }
+    } else if found != target.groups {
+        broken.push(format!("target {id} has portal groups {found:?}, not {:?}", target.groups));
+    }
 }
 
 fn luns_agree(

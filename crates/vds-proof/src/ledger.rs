@@ -7,10 +7,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use vds_model::{
-    DriveId, Hints, LunId, LunStatus, OperationId, PortalId, SubsystemId, TargetId, UnmaskingList,
+    DriveId, Hints, LunId, LunStatus, OperationId, PortalGroupId, PortalId, SubsystemId, TargetId,
+    UnmaskingList,
 };
 use vds_operation::{End, ObjectRef, OperationKind, Output};
-use vds_provider::{Caching, Request, SectorSize, TargetChoice, View};
+use vds_provider::{
+    Caching, Chap, ChapSecretChange, ChapSide, Request, SectorSize, TargetChoice, View,
+};
 use vds_sim::CrashMode;
 use vds_sim::lun_model::LunModel;
 
@@ -59,10 +62,16 @@ pub(crate) struct LunState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TargetState {
     pub(crate) iscsi_name: Option<String>,
-    pub(crate) chap_user: String,
-    pub(crate) is_mutual: bool,
+    /// Its name for people, once it was given one.
+    pub(crate) alias: Option<String>,
+    /// The CHAP name that goes with each initiator's secret, and with everybody's under the empty name.
+    pub(crate) logins: BTreeMap<String, String>,
+    /// For which initiators it has a secret to prove itself with.
+    pub(crate) mutual: BTreeSet<String>,
     /// It goes with its last LUN.
     pub(crate) made_for_lun: bool,
+    /// The portal groups that were made for it, with their portals.
+    pub(crate) groups: BTreeMap<PortalGroupId, BTreeSet<PortalId>>,
 }
 
 /// A drive of the array.
@@ -131,6 +140,8 @@ impl Asked {
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) array: Option<SubsystemId>,
+    /// The array's name, once it was given another one.
+    pub(crate) array_name: Option<String>,
     pub(crate) luns: BTreeMap<LunId, LunState>,
     pub(crate) targets: BTreeMap<TargetId, TargetState>,
     /// Targets that went with their last LUN, as far as was heard. Ends that become durable in one round are heard in no
@@ -247,23 +258,35 @@ impl Ledger {
                 self.lun_made(request, id, view, seed);
             }
             (Request::DeleteLun { lun }, _) => self.lun_gone(*lun),
+            (Request::AbsorbLun { other, .. }, _) => self.lun_gone(*other),
             (Request::CreateTarget { iqn, .. }, Output::CreateTarget(id)) => {
                 let iscsi_name = (!iqn.is_empty()).then(|| iqn.clone());
                 self.targets.insert(id, TargetState::new(iscsi_name, false));
             }
             (Request::DeleteTarget { target }, _) => drop(self.targets.remove(target)),
             (Request::SetTargetChap { target, chap }, _) => {
-                let known = self.targets.get_mut(target);
-                if let Some(target) = known.or_else(|| self.left_targets.get_mut(target)) {
-                    let user = chap.as_ref().map(|chap| chap.initiator.user.clone());
-                    target.chap_user = user.unwrap_or_default();
-                    target.is_mutual = chap.as_ref().is_some_and(|chap| chap.target.is_some());
-                }
+                self.on_target(*target, |target| target.set_chap(chap.as_ref()));
             }
+            (Request::SetTargetSecret { target, change }, _) => {
+                self.on_target(*target, |target| target.set_secret(change));
+            }
+            (Request::SetTargetName { target, name }, _) => {
+                self.on_target(*target, |target| target.alias = Some(name.clone()));
+            }
+            (Request::SetSubsystemName { name, .. }, _) => self.array_name = Some(name.clone()),
+            (Request::SetLunTarget { lun, target }, _) => self.lun_moved(*lun, *target),
             (Request::AddPortal { listen, .. }, Output::AddPortal(id)) => {
                 self.portals.insert(id, *listen);
             }
-            (Request::RemovePortal { portal }, _) => drop(self.portals.remove(portal)),
+            (Request::RemovePortal { portal }, _) => {
+                self.portals.remove(portal);
+                for (_, portals) in self.all_groups() {
+                    portals.remove(portal);
+                }
+            }
+            (Request::CreatePortalGroup { target }, Output::CreatePortalGroup(id)) => {
+                self.on_target(*target, |target| drop(target.groups.insert(id, BTreeSet::new())));
+            }
             (Request::AddDrive { drive, .. }, Output::AddDrive(id)) => {
                 let state = DriveState { path: drive.path.clone(), is_spare: false };
                 self.drives.entry(id).or_insert(state);
@@ -285,13 +308,88 @@ impl Ledger {
             }
             _ => {}
         }
+        self.apply_to_group(request);
         self.apply_to_lun(request);
+    }
+
+    /// The groups of all targets, gone or not.
+    fn all_groups(&mut self) -> impl Iterator<Item = (&PortalGroupId, &mut BTreeSet<PortalId>)> {
+        let targets = self.targets.values_mut().chain(self.left_targets.values_mut());
+        targets.flat_map(|target| &mut target.groups)
+    }
+
+    /// The portals of a group, its target gone or not.
+    fn portals_of(&mut self, id: PortalGroupId) -> Option<&mut BTreeSet<PortalId>> {
+        self.all_groups().find(|(group, _)| **group == id).map(|(_, portals)| portals)
+    }
+
+    /// A target, gone or not.
+    fn on_target(&mut self, id: TargetId, change: impl FnOnce(&mut TargetState)) {
+        let known = self.targets.get_mut(&id);
+        if let Some(target) = known.or_else(|| self.left_targets.get_mut(&id)) {
+            change(target);
+        }
+    }
+
+    /// The target that a LUN leaves is as any other from then on. What was heard of as deleted was moved before that.
+    fn lun_moved(&mut self, id: LunId, target: Option<TargetId>) {
+        let is_gone = !self.luns.contains_key(&id);
+        let known = self.luns.get_mut(&id);
+        let Some(lun) = known.or_else(|| self.left_luns.get_mut(&id)) else { return };
+        let left = std::mem::replace(&mut lun.target, target);
+        if left == target {
+            return;
+        }
+        if let Some(left) = left {
+            self.on_target(left, |target| target.made_for_lun = false);
+            self.target_stayed(Some(left));
+        }
+        if is_gone {
+            self.target_left(target);
+        } else {
+            self.target_stayed(target);
+        }
+    }
+
+    /// A target that was made for a LUN goes with the last one behind it.
+    fn target_left(&mut self, target: Option<TargetId>) {
+        let Some(target) = target else { return };
+        let shared = self.luns.values().any(|other| other.target == Some(target));
+        if !shared && self.targets.get(&target).is_some_and(|it| it.made_for_lun) {
+            let state = self.targets.remove(&target).expect("just seen");
+            self.left_targets.insert(target, state);
+        }
+    }
+
+    /// That a LUN was put behind it says that the target was there, and it stays while the LUN is behind it.
+    fn target_stayed(&mut self, target: Option<TargetId>) {
+        let Some(id) = target else { return };
+        if let Some(state) = self.left_targets.remove(&id) {
+            self.targets.insert(id, state);
+        }
     }
 
     /// A copy was begun and is not taken away: it alone holds a part of the LUN.
     pub(crate) fn plex_stays(&mut self, lun: Option<LunId>) {
         if let Some(lun) = lun.and_then(|id| self.luns.get_mut(&id)) {
             lun.copies += 1;
+        }
+    }
+
+    fn apply_to_group(&mut self, request: &Request) {
+        match request {
+            Request::DeletePortalGroup { group } => {
+                let targets = self.targets.values_mut().chain(self.left_targets.values_mut());
+                targets.for_each(|target| drop(target.groups.remove(group)));
+            }
+            // A portal whose removal was heard of was put there before that, and is out again.
+            Request::AddToPortalGroup { group, portal } if self.portals.contains_key(portal) => {
+                self.portals_of(*group).map(|portals| portals.insert(*portal));
+            }
+            Request::RemoveFromPortalGroup { group, portal } => {
+                self.portals_of(*group).map(|portals| portals.remove(portal));
+            }
+            _ => {}
         }
     }
 
@@ -303,7 +401,7 @@ impl Ledger {
                 lun.size_bytes = (lun.size_bytes + by_bytes).next_multiple_of(BLOCK);
                 lun.model.borrow_mut().resize(lun.size_bytes);
             }
-            Request::AddPlex { .. } => lun.copies += 1,
+            Request::AddPlex { .. } | Request::AbsorbLun { .. } => lun.copies += 1,
             Request::SetLunMask { unmasking_list, .. } => lun.mask = unmasking_list.clone(),
             Request::ChangeLunMask { add, remove, .. } => {
                 // A change that no list can say is refused.
@@ -361,12 +459,7 @@ impl Ledger {
                 let state = TargetState::new(Some(name.clone()), true);
                 target.map(|id| self.targets.insert(id, state));
             }
-            // That it succeeded says that the target was there, and it stays while this LUN is behind it.
-            TargetChoice::Existing(id) => {
-                if let Some(state) = self.left_targets.remove(id) {
-                    self.targets.insert(*id, state);
-                }
-            }
+            TargetChoice::Existing(id) => self.target_stayed(Some(*id)),
             TargetChoice::None => {}
         }
         let name = match create.name.as_str() {
@@ -402,17 +495,39 @@ impl Ledger {
         let Some(lun) = self.luns.remove(&id) else { return };
         let target = lun.target;
         self.left_luns.insert(id, lun);
-        let Some(target) = target else { return };
-        let shared = self.luns.values().any(|other| other.target == Some(target));
-        if !shared && self.targets.get(&target).is_some_and(|it| it.made_for_lun) {
-            let state = self.targets.remove(&target).expect("just seen");
-            self.left_targets.insert(target, state);
-        }
+        self.target_left(target);
     }
 }
 
 impl TargetState {
     fn new(iscsi_name: Option<String>, made_for_lun: bool) -> Self {
-        Self { iscsi_name, chap_user: String::new(), is_mutual: false, made_for_lun }
+        Self {
+            iscsi_name,
+            alias: None,
+            logins: BTreeMap::new(),
+            mutual: BTreeSet::new(),
+            made_for_lun,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    fn set_chap(&mut self, chap: Option<&Chap>) {
+        self.logins.clear();
+        self.mutual.clear();
+        if let Some(chap) = chap {
+            self.logins.insert(String::new(), chap.initiator.user.clone());
+            self.mutual.extend(chap.target.as_ref().map(|_| String::new()));
+        }
+    }
+
+    fn set_secret(&mut self, change: &ChapSecretChange) {
+        let whose = change.initiator.as_ref().map(|name| name.as_str().to_owned());
+        let whose = whose.unwrap_or_default();
+        match (change.side, change.secret.is_some()) {
+            (ChapSide::Initiator, true) => drop(self.logins.entry(whose.clone()).or_insert(whose)),
+            (ChapSide::Initiator, false) => drop(self.logins.remove(&whose)),
+            (ChapSide::Target, true) => drop(self.mutual.insert(whose)),
+            (ChapSide::Target, false) => drop(self.mutual.remove(&whose)),
+        }
     }
 }

@@ -293,7 +293,14 @@ impl Life {
         let removals = ledger.open().filter(|(_, it)| it.kind() == OperationKind::RemoveDrive);
         let leaving: BTreeSet<_> = removals.filter_map(|(_, it)| it.request.subject()).collect();
         let stays = |id: &&vds_model::DriveId| !leaving.contains(&ObjectRef::Drive(**id));
-        let all = ledger.drives.keys().filter(stays).count();
+        // The victim may have joined although nobody heard of it.
+        let path = ledger.victim.as_ref().map(|it| it.path.as_str());
+        let is_joining = ledger.open().any(|(_, it)| match &it.request {
+            Request::AddDrive { drive, .. } => Some(drive.path.as_str()) == path,
+            _ => false,
+        });
+        let known = ledger.drives.keys().filter(stays).count();
+        let all = known + usize::from(is_joining && victim.is_none());
         let well = ledger.drives.keys().filter(stays).filter(|id| Some(**id) != victim).count();
         2 * well <= all
     }
@@ -301,8 +308,15 @@ impl Life {
     async fn open_without(self: &Rc<Self>) {
         let (subsystem, without) = {
             let ledger = self.proof.ledger.borrow();
-            let victim = ledger.victim.as_ref().and_then(|it| it.id);
-            (ledger.array.expect("there is one"), victim.into_iter().collect())
+            let victim = ledger.victim.as_ref();
+            // One that joined unheard of has the id that the array shows.
+            let shown = |path: &str| {
+                let view = self.embedded.view();
+                let mut drives = view.drives.iter().filter(|drive| drive.path == path);
+                drives.next().map(|drive| drive.properties.id)
+            };
+            let id = victim.and_then(|it| it.id.or_else(|| shown(&it.path)));
+            (ledger.array.expect("there is one"), id.into_iter().collect())
         };
         if let Some(id) = self.start(Request::OpenSubsystem { subsystem, without }).await {
             self.until_ended(&[id]).await;

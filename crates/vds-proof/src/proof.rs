@@ -1,12 +1,13 @@
 //! One seed: the machine, the drives, the ledger, and everything that was found.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
 use vds_model::ProviderId;
 use vds_operation::OperationKind;
-use vds_sim::{Chance, CrashMode, Drive, Sim, SimDisks, SimOptions};
+use vds_sim::{Chance, CrashMode, Drive, DriveSpec, Sim, SimDisks, SimOptions};
 
 use crate::boundary::Boundary;
 use crate::coverage::{Coverage, KINDS};
@@ -80,7 +81,9 @@ impl Proof {
         let chance = sim.chance();
         let manner = Manner::draw(seed, &chance);
         for number in 1..=manner.drives + SPARE_DRIVES {
-            disks.add(&format!("d{number}"), DRIVE_BYTES);
+            let spec = DriveSpec::new(&format!("d{number}"), DRIVE_BYTES);
+            // What the engine does on drives that turn must hold whatever their service times.
+            disks.add_spec(if seed % 2 == 1 { spec.rotating() } else { spec });
         }
         let tap = Tap::new(Rc::clone(&sim), Rc::clone(&disks));
         let proof = Rc::new(Self {
@@ -160,9 +163,10 @@ impl Proof {
         let mut coverage = self.coverage.borrow_mut();
         *coverage.faults.entry(fault).or_default() += 1;
         coverage.steps += 1;
-        for (_, asked) in ledger.open().filter(|(_, asked)| asked.life == self.life.get()) {
-            coverage.hit(asked.kind(), fault);
-        }
+        // One fault counts once for each kind, however many operations of it are open.
+        let open = ledger.open().filter(|(_, asked)| asked.life == self.life.get());
+        let kinds: BTreeSet<OperationKind> = open.map(|(_, asked)| asked.kind()).collect();
+        kinds.into_iter().for_each(|kind| coverage.hit(kind, fault));
     }
 
     /// Lets a fault befall the victim, now or at one of its next requests.

@@ -202,11 +202,12 @@ impl Disk for TappedDisk {
     }
 
     fn write(&self, offset_bytes: u64, data: Arc<Buffer>) -> LocalFuture<Done> {
-        let boundary = self
-            .geometry
-            .as_ref()
-            .map_or(Boundary::Column, |it| Boundary::of_write(it, offset_bytes, data.bytes()));
-        self.note(boundary);
+        let named = |name: fn(&Geometry, u64, &[u8]) -> Boundary| {
+            let geometry = self.geometry.as_ref();
+            geometry.map_or(Boundary::Column, |it| name(it, offset_bytes, data.bytes()))
+        };
+        let boundary = named(Boundary::of_write);
+        self.note(named(Boundary::to_cover));
         let request = self.issue(|disk| disk.write(offset_bytes, data));
         self.tap.follow(boundary, request)
     }

@@ -77,7 +77,8 @@ pub(super) fn parse(id: Id, bytes: &[u8]) -> Result<Operation> {
     if is_emptied != arguments.is_empty() {
         bail!("{} bytes of arguments of kind {kind}, {state_word}", arguments.len());
     }
-    if !is_emptied && fingerprint != fnv(kind, &arguments) {
+    // What is made of secrets is only compared with itself.
+    if kind != SET_TARGET_CHAP && fingerprint != fnv(kind, &arguments) {
         bail!("fingerprint {} is not that of the arguments", Hex(fingerprint));
     }
     let arguments = if is_emptied {
@@ -187,7 +188,7 @@ fn by_kind(kind: u16, fields: &mut Fields) -> Result<String> {
             let (lun, bytes) = (fields.id()?, fields.u64()?);
             format!(", LUN {lun}, by {bytes} B, {}", drives(fields)?)
         }
-        5 => format!(", LUN {}, {}", fields.id()?, drives(fields)?),
+        5 => add_plex(fields)?,
         6 => format!(", plex {}", fields.id()?),
         22 => format!(", subsystem {}, {}", fields.id()?, new_drive(fields)?),
         23 | 24 => format!(", drive {}", fields.id()?),
@@ -201,15 +202,16 @@ fn by_kind(kind: u16, fields: &mut Fields) -> Result<String> {
                 format!(", LUN {lun}, unmasking list plus {first:?} minus {:?}", mask(fields)?)
             }
         }
-        41 => format!(", LUN {}, name {:?}", fields.id()?, text(fields)?),
+        41 => name(fields)?,
         42 => format!(", LUN {}, status {}", fields.id()?, fields.u32()?),
         43 => format!(", LUN {}, {}", fields.id()?, hints(fields)?),
         44 => format!(", LUN {}, caching {}", fields.id()?, fields.u8()?),
+        45 => format!(", LUN {}, target {:?}", fields.id()?, fields.option(Fields::id)?),
         50 => {
             let (array, iscsi, friendly) = (fields.id()?, text(fields)?, text(fields)?);
             format!(", subsystem {array}, iSCSI name {iscsi:?}, friendly name {friendly:?}")
         }
-        51 => format!(", target {}", fields.id()?),
+        51 | 55 => format!(", target {}", fields.id()?),
         52 => chap(fields)?,
         53 => {
             let (array, listen) = (fields.id()?, text(fields)?);
@@ -217,6 +219,8 @@ fn by_kind(kind: u16, fields: &mut Fields) -> Result<String> {
             format!(", subsystem {array}, listen {listen:?}, announced {announced:?}")
         }
         54 => format!(", portal {}", fields.id()?),
+        56 => format!(", portal group {}", fields.id()?),
+        57 | 58 => format!(", portal group {}, portal {}", fields.id()?, fields.id()?),
         60 => format!(", name {:?}, drives {:?}", text(fields)?, fields.list(new_drive)?),
         61 => format!(", subsystem {}, without {:?}", fields.id()?, fields.list(Fields::id)?),
         62 | 63 => String::new(),
@@ -254,8 +258,47 @@ fn chap(fields: &mut Fields) -> Result<String> {
         Ok(format!("user {user:?}, secret of {} bytes", secret.len()))
     };
     let target = fields.id()?;
-    let pair = fields.option(|it| Ok((credential(it)?, it.option(credential)?)))?;
+    let pair = match fields.u8()? {
+        0 => None,
+        1 => Some((credential(fields)?, fields.option(credential)?)),
+        2 => {
+            let side = fields.u8()?;
+            let initiator = fields.option(text)?;
+            let secret = fields.option(|it| it.long_bytes(TEXT_BYTES_MAX))?;
+            let length = secret.map(|secret| secret.len());
+            return Ok(format!(
+                ", target {target}, one secret: side {side}, initiator {initiator:?}, bytes {length:?}"
+            ));
+        }
+        other => bail!("secrets {other}"),
+    };
     Ok(format!(", target {target}, CHAP {pair:?}"))
+}
+
+/// A copy on drives, or in the place of a LUN.
+fn add_plex(fields: &mut Fields) -> Result<String> {
+    let lun = fields.id()?;
+    let drives = match fields.u8()? {
+        0 => None,
+        1 => Some(fields.list(Fields::id)?),
+        2 => return Ok(format!(", LUN {lun}, in the place of LUN {}", fields.id()?)),
+        other => bail!("a copy {other}"),
+    };
+    Ok(format!(", LUN {lun}, drives {drives:?}"))
+}
+
+/// The name of a LUN, or of what a byte behind it says.
+fn name(fields: &mut Fields) -> Result<String> {
+    let (id, name) = (fields.id()?, text(fields)?);
+    let whose = match fields.left() {
+        0 => "LUN",
+        _ => match fields.u8()? {
+            1 => "target",
+            2 => "subsystem",
+            other => bail!("a name of {other}"),
+        },
+    };
+    Ok(format!(", {whose} {id}, name {name:?}"))
 }
 
 fn new_drive(fields: &mut Fields) -> Result<String> {
@@ -294,5 +337,27 @@ mod tests {
             Hex(&fnv(u16::from_le_bytes(*b"fo"), b"obar")).to_string(),
             "343e1662793c64bf6f0d3597ba446f18"
         );
+    }
+
+    #[track_caller]
+    fn check(kind: u16, more: &[u8], expected: &str) {
+        let bytes = [&[1, 0][..], &[7; 16], more].concat();
+        let found = arguments(kind, &bytes).unwrap();
+        assert!(found.contains(expected), "{found}");
+    }
+
+    #[test]
+    fn later_forms_of_arguments_are_read() {
+        let name = [1, 0, 0, 0, b'n'];
+        check(5, &[0], "drives None");
+        check(5, &[&[2][..], &[8; 16]].concat(), "in the place of LUN");
+        check(41, &name, ", LUN ");
+        check(41, &[&name[..], &[1]].concat(), ", target ");
+        check(41, &[&name[..], &[2]].concat(), ", subsystem ");
+        check(45, &[0], "target None");
+        check(52, &[0], "CHAP None");
+        let secret = [&[2, 1, 1][..], &name, &[1], &[2, 0, 0, 0, 9, 9]].concat();
+        check(52, &secret, "one secret: side 1, initiator Some(\"n\"), bytes Some(2)");
+        assert!(arguments(41, &[&[1, 0][..], &[7; 16], &name, &[3]].concat()).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Records as text, one line each, but lists of things that have fields of their own.
 
 use super::fields::Hex;
-use super::record::{Array, Checkpoint, Drive, Lun, Portal, Record, Segment, Target};
+use super::record::{Array, Checkpoint, Drive, Lun, Portal, PortalGroup, Record, Segment, Target};
 use super::report::Report;
 
 /// The word for a number, or the number.
@@ -62,6 +62,10 @@ pub(super) fn record(record: &Record, depth: usize, report: &mut Report) {
         }
         Record::OperationDeleted(id) => {
             report.line(depth, format_args!("15 operation deleted: {id}"));
+        }
+        Record::PortalGroup(it) => portal_group(it, depth, report),
+        Record::PortalGroupDeleted(id) => {
+            report.line(depth, format_args!("17 portal group deleted: {id}"));
         }
     }
 }
@@ -165,7 +169,8 @@ fn secret(secret: &[u8], report: &Report) -> String {
 
 fn target(target: &Target, depth: usize, report: &mut Report) {
     let Target { number, id, iscsi_name, friendly_name, mutual_user, .. } = target;
-    let flags = flags(target.flags, &["CHAP asked for", "made for one LUN"]);
+    let flags =
+        flags(target.flags, &["CHAP asked for", "made for one LUN", "secrets for initiators"]);
     let mutual_secret = secret(&target.mutual_secret, report);
     report.line(
         depth,
@@ -179,6 +184,10 @@ fn target(target: &Target, depth: usize, report: &mut Report) {
         let secret = secret(&initiator.secret, report);
         report.line(depth + 1, format_args!("initiator {name:?}, user {user:?}, secret {secret}"));
     }
+    for (name, bytes) in &target.mutual_initiators {
+        let secret = secret(bytes, report);
+        report.line(depth + 1, format_args!("towards initiator {name:?}: secret {secret}"));
+    }
 }
 
 fn portal(portal: &Portal, depth: usize, report: &mut Report) {
@@ -187,6 +196,16 @@ fn portal(portal: &Portal, depth: usize, report: &mut Report) {
         depth,
         format_args!(
             "12 portal: number {number}, {id}, listen {listen:?}, announced {announced:?}"
+        ),
+    );
+}
+
+fn portal_group(group: &PortalGroup, depth: usize, report: &mut Report) {
+    let PortalGroup { id, target, tag, next_tag, portals } = group;
+    report.line(
+        depth,
+        format_args!(
+            "16 portal group: {id}, target {target}, tag {tag}, next tag {next_tag}, portals {portals:?}"
         ),
     );
 }

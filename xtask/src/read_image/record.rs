@@ -128,6 +128,8 @@ pub(super) struct Target {
     pub(super) initiators: Vec<Initiator>,
     pub(super) mutual_user: String,
     pub(super) mutual_secret: Vec<u8>,
+    /// Initiators and the secrets for them.
+    pub(super) mutual_initiators: Vec<(String, Vec<u8>)>,
 }
 
 /// Kind 12.
@@ -137,6 +139,16 @@ pub(super) struct Portal {
     pub(super) id: Id,
     pub(super) listen: String,
     pub(super) announced: String,
+}
+
+/// Kind 16.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PortalGroup {
+    pub(super) id: Id,
+    pub(super) target: u32,
+    pub(super) tag: u16,
+    pub(super) next_tag: u16,
+    pub(super) portals: Vec<u32>,
 }
 
 /// One record.
@@ -158,6 +170,8 @@ pub(super) enum Record {
     PortalDeleted(u32),
     Operation(Id, Operation),
     OperationDeleted(Id),
+    PortalGroup(PortalGroup),
+    PortalGroupDeleted(Id),
 }
 
 /// All records of a payload; exactly `count`.
@@ -211,6 +225,8 @@ fn parse_body(kind: u16, body: &mut Fields) -> Result<Record> {
             Record::Operation(id, operation::parse(id, record)?)
         }
         15 => Record::OperationDeleted(body.id()?),
+        16 => Record::PortalGroup(portal_group(body)?),
+        17 => Record::PortalGroupDeleted(body.id()?),
         _ => bail!("the kind is unknown"),
     })
 }
@@ -331,7 +347,7 @@ fn target(body: &mut Fields) -> Result<Target> {
     let initiator = |item: &mut Fields| {
         Ok(Initiator { name: item.text()?, user: item.text()?, secret: item.short_bytes()? })
     };
-    Ok(Target {
+    let mut target = Target {
         number: body.u32()?,
         id: body.id()?,
         iscsi_name: body.text()?,
@@ -340,7 +356,12 @@ fn target(body: &mut Fields) -> Result<Target> {
         initiators: body.list(initiator)?,
         mutual_user: body.text()?,
         mutual_secret: body.short_bytes()?,
-    })
+        mutual_initiators: Vec::new(),
+    };
+    if target.flags & 4 != 0 {
+        target.mutual_initiators = body.list(|item| Ok((item.text()?, item.short_bytes()?)))?;
+    }
+    Ok(target)
 }
 
 fn portal(body: &mut Fields) -> Result<Portal> {
@@ -352,9 +373,60 @@ fn portal(body: &mut Fields) -> Result<Portal> {
     })
 }
 
+fn portal_group(body: &mut Fields) -> Result<PortalGroup> {
+    Ok(PortalGroup {
+        id: body.id()?,
+        target: body.u32()?,
+        tag: body.u16()?,
+        next_tag: body.u16()?,
+        portals: body.list(Fields::u32)?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_has_secrets_for_initiators_where_its_flag_says_so() {
+        let mut body = vec![4, 0, 0, 0];
+        body.extend([9; 16]);
+        body.extend([1, 0, b't', 0, 0]);
+        let flags = body.len();
+        body.extend([0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let without = body.clone();
+        body[flags] = 4;
+        body.extend([1, 0, 0, 0, 1, 0, b'i', 2, 0, 7, 8]);
+        let record = |body: &[u8]| {
+            let mut bytes = vec![10, 0, 0, 0, u8::try_from(body.len()).unwrap(), 0, 0, 0];
+            bytes.extend(body);
+            parse_all(&bytes, 1)
+        };
+        let secrets = |body: &[u8]| match record(body).unwrap().as_slice() {
+            [Record::Target(target)] => target.mutual_initiators.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(secrets(&without), []);
+        assert_eq!(secrets(&body), [("i".to_owned(), vec![7, 8])]);
+        body[flags] = 0;
+        assert!(record(&body).is_err());
+    }
+
+    #[test]
+    fn a_portal_group_has_its_fields_in_the_order_of_the_page() {
+        let mut bytes = vec![16, 0, 0, 0, 36, 0, 0, 0];
+        bytes.extend([9; 16]);
+        bytes.extend([4, 0, 0, 0, 2, 0, 7, 0]);
+        bytes.extend([2, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0]);
+        let records = parse_all(&bytes, 1).unwrap();
+        let [Record::PortalGroup(group)] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!((group.target, group.tag, group.next_tag), (4, 2, 7));
+        assert_eq!(group.portals, [1, 3]);
+        let mut deleted = vec![17, 0, 0, 0, 16, 0, 0, 0];
+        deleted.extend([9; 16]);
+        let expected = [Record::PortalGroupDeleted(group.id)];
+        assert_eq!(parse_all(&deleted, 1).unwrap(), expected);
+    }
 
     #[test]
     fn a_record_has_to_fill_its_length() {
@@ -363,7 +435,7 @@ mod tests {
         assert!(parse_all(&deleted, 2).is_err());
         assert!(parse_all(&deleted[..9], 1).is_err());
         assert!(parse_all(&[3, 0, 0, 0, 3, 0, 0, 0, 7, 0, 0], 1).is_err());
-        assert!(parse_all(&[16, 0, 0, 0, 0, 0, 0, 0], 1).is_err());
+        assert!(parse_all(&[18, 0, 0, 0, 0, 0, 0, 0], 1).is_err());
         assert!(parse_all(&[3, 0, 1, 0, 2, 0, 0, 0, 7, 0], 1).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fields::Id;
 use super::operation::Operation;
-use super::record::{Array, Checkpoint, Drive, Lun, Portal, Record, Segment, Target};
+use super::record::{Array, Checkpoint, Drive, Lun, Portal, PortalGroup, Record, Segment, Target};
 use std::collections::BTreeMap;
 
 /// Copy number of the second copy of a map segment of a LUN with one plex.
@@ -18,6 +18,7 @@ pub(super) struct State {
     pub(super) segments: BTreeMap<u64, Segment>,
     pub(super) targets: BTreeMap<u32, Target>,
     pub(super) portals: BTreeMap<u32, Portal>,
+    pub(super) portal_groups: BTreeMap<Id, PortalGroup>,
     pub(super) operations: BTreeMap<Id, Operation>,
 }
 
@@ -56,11 +57,23 @@ impl State {
             Record::Target(it) => {
                 self.targets.insert(it.number, it.clone());
             }
-            Record::TargetDeleted(number) => drop(self.targets.remove(number)),
+            Record::TargetDeleted(number) => {
+                self.targets.remove(number);
+                self.portal_groups.retain(|_, group| group.target != *number);
+            }
             Record::Portal(it) => {
                 self.portals.insert(it.number, it.clone());
             }
-            Record::PortalDeleted(number) => drop(self.portals.remove(number)),
+            Record::PortalDeleted(number) => {
+                self.portals.remove(number);
+                for group in self.portal_groups.values_mut() {
+                    group.portals.retain(|portal| portal != number);
+                }
+            }
+            Record::PortalGroup(it) => {
+                self.portal_groups.insert(it.id, it.clone());
+            }
+            Record::PortalGroupDeleted(id) => drop(self.portal_groups.remove(id)),
             Record::Operation(id, operation) => {
                 self.operations.insert(*id, operation.clone());
             }
@@ -124,6 +137,7 @@ impl State {
         records.extend(self.portals.values().cloned().map(Record::Portal));
         let operations = self.operations.iter();
         records.extend(operations.map(|(id, it)| Record::Operation(*id, it.clone())));
+        records.extend(self.portal_groups.values().cloned().map(Record::PortalGroup));
         records
     }
 
@@ -139,6 +153,7 @@ impl State {
         for number in self.checkpoints.keys().filter(|number| !self.luns.contains_key(number)) {
             complaints.push(format!("a checkpoint of LUN {number}, which does not exist"));
         }
+        self.check_portal_groups(&mut complaints);
         self.check_slabs(&mut complaints);
         complaints
     }
@@ -160,6 +175,32 @@ impl State {
         }
         if lun.data_columns == 0 {
             wrong("no data column".to_owned());
+        }
+    }
+
+    fn check_portal_groups(&self, complaints: &mut Vec<String>) {
+        let mut tags = BTreeMap::new();
+        let mut places = BTreeMap::new();
+        for (id, group) in &self.portal_groups {
+            let mut wrong = |what: String| complaints.push(format!("portal group {id}: {what}"));
+            let PortalGroup { target, tag, next_tag, .. } = *group;
+            if !self.targets.contains_key(&target) {
+                wrong(format!("target {target} does not exist"));
+            }
+            if tag < 2 || next_tag <= tag {
+                wrong(format!("tag {tag}, next tag {next_tag}"));
+            }
+            if let Some(other) = tags.insert((target, tag), *id) {
+                wrong(format!("tag {tag} is also that of {other}"));
+            }
+            for portal in &group.portals {
+                if !self.portals.contains_key(portal) {
+                    wrong(format!("portal {portal} does not exist"));
+                }
+                if let Some(other) = places.insert((target, *portal), *id) {
+                    wrong(format!("portal {portal} of target {target} is also in {other}"));
+                }
+            }
         }
     }
 

@@ -40,6 +40,11 @@ const CLIENTS: &[Client] = &[
     program("mkfs.ntfs", "ntfs-3g"),
     program("losetup", "mount"),
     program("curl", "curl"),
+    program("python3", "python3"),
+    program("gcc", "gcc"),
+    program("g++", "g++"),
+    program("valgrind", "valgrind"),
+    program("python3", "python3"),
 ];
 
 /// The environment variable that tells tests which clients were left out, by comma.
@@ -114,8 +119,13 @@ fn knows_protocol(protocol: &str) -> bool {
         .args(["10", "qemu-img", "info", &url])
         .stdin(Stdio::null())
         .output();
-    output.is_ok_and(|output| !String::from_utf8_lossy(&output.stderr).contains("Unknown protocol"))
-        && find("qemu-img")
+    // The second are the words of later versions.
+    let complaints = ["Unknown protocol", "Unable to load module"];
+    let is_known = |told: &[u8]| {
+        let told = String::from_utf8_lossy(told);
+        !complaints.iter().any(|complaint| told.contains(complaint))
+    };
+    output.is_ok_and(|output| is_known(&output.stderr)) && find("qemu-img")
 }
 
 fn may_install(root: &Path) -> bool {

@@ -1,10 +1,10 @@
 //! Which crate may use which: the table behind `ARCHITECTURE.md`, compared with what the manifests say.
 //!
 //! ```text
-//! 4 programs   vds · vds-client
-//! 3 edges      vds-os · vds-target · vds-service · vds-api
+//! 4 programs   vds · vds-client · vds-com · vds-com-embedded · vds-com-host · vds-conformance · vds-provider-sdk
+//! 3 edges      vds-os · vds-target · vds-plugin · vds-plugin-host · vds-service · vds-api
 //! 2 engine     vds-array · vds-provider
-//! 1 cores      vds-format · vds-scsi · vds-iscsi · vds-operation
+//! 1 cores      vds-format · vds-scsi · vds-iscsi · vds-operation · vds-idl
 //! 0 base       vds-model · vds-io
 //!   beside     vds-sim · vds-proof · vds-bench · vds-blackbox · xtask
 //! ```
@@ -44,6 +44,7 @@ const TABLE: &[Row] = &[
     Row { name: "vds-scsi", layer: Layer::Core, uses: &["vds-model"] },
     Row { name: "vds-iscsi", layer: Layer::Core, uses: &["vds-scsi"] },
     Row { name: "vds-operation", layer: Layer::Core, uses: &["vds-model"] },
+    Row { name: "vds-idl", layer: Layer::Core, uses: &[] },
     Row {
         name: "vds-provider",
         layer: Layer::Engine,
@@ -62,6 +63,16 @@ const TABLE: &[Row] = &[
     },
     Row { name: "vds-api", layer: Layer::Edge, uses: &["vds-model"] },
     Row {
+        name: "vds-plugin",
+        layer: Layer::Edge,
+        uses: &["vds-model", "vds-operation", "vds-provider"],
+    },
+    Row {
+        name: "vds-plugin-host",
+        layer: Layer::Edge,
+        uses: &["vds-model", "vds-operation", "vds-provider", "vds-os", "vds-plugin"],
+    },
+    Row {
         name: "vds-service",
         layer: Layer::Edge,
         uses: &[
@@ -72,14 +83,43 @@ const TABLE: &[Row] = &[
             "vds-array",
             "vds-os",
             "vds-target",
+            "vds-plugin-host",
             "vds-api",
         ],
     },
     Row { name: "vds-client", layer: Layer::Program, uses: &["vds-model", "vds-api"] },
+    Row { name: "vds-com", layer: Layer::Program, uses: &["vds-model", "vds-api", "vds-client"] },
+    Row {
+        name: "vds-com-embedded",
+        layer: Layer::Program,
+        uses: &["vds-model", "vds-service", "vds-com"],
+    },
+    Row {
+        name: "vds-com-host",
+        layer: Layer::Program,
+        uses: &["vds-model", "vds-operation", "vds-plugin", "vds-com"],
+    },
+    Row {
+        name: "vds-provider-sdk",
+        layer: Layer::Program,
+        uses: &["vds-model", "vds-operation", "vds-provider", "vds-plugin"],
+    },
+    Row {
+        name: "vds-conformance",
+        layer: Layer::Program,
+        uses: &["vds-model", "vds-operation", "vds-provider", "vds-plugin", "vds-plugin-host"],
+    },
     Row {
         name: "vds",
         layer: Layer::Program,
-        uses: &["vds-model", "vds-api", "vds-client", "vds-service"],
+        uses: &[
+            "vds-model",
+            "vds-api",
+            "vds-client",
+            "vds-conformance",
+            "vds-plugin-host",
+            "vds-service",
+        ],
     },
     Row {
         name: "vds-sim",
@@ -114,7 +154,7 @@ const TABLE: &[Row] = &[
         ],
     },
     Row { name: "vds-blackbox", layer: Layer::Beside, uses: &["vds-iscsi", "vds-sim"] },
-    Row { name: "xtask", layer: Layer::Beside, uses: &[] },
+    Row { name: "xtask", layer: Layer::Beside, uses: &["vds-idl"] },
 ];
 
 /// What the base and the cores may take from outside.
@@ -221,7 +261,14 @@ mod tests {
             ("vds-service", "vds-os"),
             ("vds-service", "vds-target"),
             ("vds-service", "vds-api"),
+            ("vds-plugin-host", "vds-os"),
+            ("vds-plugin-host", "vds-plugin"),
+            ("vds-service", "vds-plugin-host"),
+            ("vds-com", "vds-client"),
+            ("vds-com-host", "vds-com"),
+            ("vds-com-embedded", "vds-com"),
             ("vds", "vds-client"),
+            ("vds", "vds-conformance"),
             ("vds-proof", "vds-sim"),
             ("vds-bench", "vds-sim"),
             ("vds-blackbox", "vds-sim"),

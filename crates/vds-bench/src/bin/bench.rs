@@ -10,8 +10,10 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vds_bench::contest::{self, Limit, Rules};
 use vds_bench::duel::{self, INITIATOR, Workload};
+use vds_bench::isolation;
 use vds_bench::modelled::{self, Figure};
 use vds_bench::null;
+use vds_bench::output::{ClosedPipe, line};
 use vds_bench::process;
 use vds_bench::server::array::{Array, Layout};
 use vds_bench::server::memory::Memory;
@@ -56,6 +58,18 @@ enum What {
     },
     /// The engine's processor time per block, over drives that answer at once
     Cpu,
+    /// A LUN over iSCSI beside a plug-in provider that dies, hangs and floods, against the same LUN beside a quiet one
+    Isolation {
+        /// Rounds of a quiet and a noisy half
+        #[arg(long, default_value_t = 4)]
+        rounds: usize,
+        /// Seconds of each half
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Where drive files lie; in a folder `bench` of it [default: target]
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Args)]
@@ -102,13 +116,14 @@ fn main() -> ExitCode {
     let part = |name| Arguments::parse_from(["bench", name]).what;
     let parts = match arguments.what {
         Some(what) => vec![what],
-        None => ["modelled", "cpu", "iscsi"].into_iter().filter_map(part).collect(),
+        None => ["modelled", "cpu", "iscsi", "isolation"].into_iter().filter_map(part).collect(),
     };
     let reached: Result<bool> =
         parts.iter().try_fold(true, |reached, what| Ok(run(what)? && reached));
     match reached {
         Ok(reached) if reached || !arguments.check => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
+        Err(error) if error.is::<ClosedPipe>() && !arguments.check => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -120,17 +135,22 @@ fn run(what: &What) -> Result<bool> {
     match what {
         What::Iscsi(options) => iscsi(options),
         What::Modelled { only } => {
-            println!("the engine on modelled drives, against the bare drives under the same load");
+            line(format_args!(
+                "the engine on modelled drives, against the bare drives under the same load"
+            ))?;
             modelled::run(only, &mut Figure::print)
         }
         What::Cpu => null::run(&mut Figure::print),
+        What::Isolation { rounds, seconds, folder } => {
+            isolation(*rounds, Duration::from_secs(*seconds), folder.clone())
+        }
     }
 }
 
 fn iscsi(options: &Iscsi) -> Result<bool> {
     ensure!(options.rounds > 0 && options.size_gib > 0, "nothing to measure");
     let folder = Folder::new(options.folder.clone())?;
-    println!("load average {:.2} before", process::load_average()?);
+    line(format_args!("load average {:.2} before", process::load_average()?))?;
     let size = options.size_gib << 30;
     let mut tgt = Tgt::start(SERVER_CORE, &folder.path)?;
     let peers = [tgt.add_lun(Mode::Direct, size)?, tgt.add_lun(Mode::Cached, size)?];
@@ -147,10 +167,45 @@ fn iscsi(options: &Iscsi) -> Result<bool> {
         }
         Ours::Array => array(options, &folder.path, size, &peers)?,
     };
-    println!("load average {:.2} after", process::load_average()?);
+    line(format_args!("load average {:.2} after", process::load_average()?))?;
     if !reached {
         eprintln!("a limit was missed");
     }
+    Ok(reached)
+}
+
+/// A mirror beside a plug-in.
+fn isolation(rounds: usize, span: Duration, folder: Option<PathBuf>) -> Result<bool> {
+    let size = 256 << 20;
+    let folder = Folder::new(folder)?;
+    line(format_args!("load average {:.2} before", process::load_average()?))?;
+    process::stay_on_core(INITIATOR_CORE)?;
+    let array = Array::start(SERVER_CORE, &folder.path, size * 2 * DRIVE_PER_LUN)?;
+    let subject = array.create_lun(Layout::Mirror, size)?;
+    prepare(&subject)?;
+    isolation::add_plugin(&array, &folder.path)?;
+    let halves = isolation::run(&array, &subject, rounds, span)?;
+    line(format_args!(
+        "{}: 4 KiB at random places, half of them reads, 8 at once; {rounds} rounds of {} s quiet and {} s \
+         beside a plug-in that erred {} times",
+        subject.name,
+        span.as_secs(),
+        span.as_secs(),
+        halves.faults
+    ))?;
+    let mut reached = halves.faults > 0;
+    for figure in halves.figures() {
+        let ratio = figure.ratio();
+        line(format_args!(
+            "{:16} {:>9.1?} quiet  {:>9.1?} noisy  ratio {ratio:.2} (at most {})",
+            figure.name,
+            figure.quiet,
+            figure.noisy,
+            isolation::RATIO_MAX
+        ))?;
+        reached &= ratio <= isolation::RATIO_MAX;
+    }
+    line(format_args!("load average {:.2} after", process::load_average()?))?;
     Ok(reached)
 }
 
@@ -162,13 +217,13 @@ fn array(options: &Iscsi, folder: &Path, size: u64, peers: &[&Subject]) -> Resul
         let subject = array.create_lun(*layout, size)?;
         if index == 0 {
             let idle = idle_bytes(array.pid(), REST)?;
-            println!("idle daemon, one LUN: {}", resident(idle));
+            line(format_args!("idle daemon, one LUN: {}", resident(idle)))?;
             reached &= idle <= IDLE_BYTES_MAX;
         }
         prepare(&subject)?;
         let limit = (*layout == Layout::Simple).then_some(Limit { peer: 0, ratio: RATIO_MIN });
         reached &= duels(options, &subject, peers, limit)?;
-        println!("daemon after the load: {}", resident(idle_bytes(array.pid(), REST)?));
+        line(format_args!("daemon after the load: {}", resident(idle_bytes(array.pid(), REST)?)))?;
         array.delete_lun(*layout)?;
     }
     Ok(reached)
@@ -182,16 +237,16 @@ fn duels(options: &Iscsi, own: &Subject, peers: &[&Subject], limit: Option<Limit
         limit,
     };
     let outcome = contest::run(own, peers, &rules)?;
-    println!(
+    line(format_args!(
         "\n{}: {} GiB, 4 KiB, {} at once; median of {} rounds of {} s; ratio: median of the pairs",
         own.name,
         options.size_gib,
         duel::DEPTH,
         options.rounds,
         options.seconds
-    );
-    let reached = outcome.print();
-    println!();
+    ))?;
+    let reached = outcome.print()?;
+    line(format_args!(""))?;
     Ok(reached)
 }
 
@@ -202,7 +257,7 @@ fn prepare(subject: &Subject) -> Result<()> {
     let policy =
         if session.is_write_back()? { "write-back (WCE 1)" } else { "write-through (WCE 0)" };
     session.close();
-    println!("{}: {policy}", subject.name);
+    line(format_args!("{}: {policy}", subject.name))?;
     Ok(())
 }
 

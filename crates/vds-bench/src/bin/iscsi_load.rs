@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use vds_bench::latency::Histogram;
 use vds_bench::load::{self, Order, Plan, Report, Until};
+use vds_bench::output::{self, ClosedPipe};
 use vds_bench::process;
 use vds_bench::session::Session;
 use vds_bench::url::Url;
@@ -85,6 +86,7 @@ fn size(text: &str) -> Result<u32> {
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ClosedPipe>() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -115,8 +117,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut session = Session::open(&arguments.url, &arguments.initiator)?;
     let report = load::run(&mut session, &plan, &mut |_| Ok(()))?;
     session.close();
-    tell(&report, plan.size_bytes);
-    Ok(())
+    tell(&report, plan.size_bytes)
 }
 
 fn timed(arguments: &Arguments) -> Result<Until> {
@@ -126,29 +127,30 @@ fn timed(arguments: &Arguments) -> Result<Until> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
-fn tell(report: &Report, size_bytes: u32) {
-    let mib = report.iops() * f64::from(size_bytes) / f64::from(1 << 20);
-    println!("{:.0} IOPS, {mib:.0} MiB/s, {:.2} s", report.iops(), report.elapsed.as_secs_f64());
-    line("reads", &report.reads);
-    line("writes", &report.writes);
-    line("flushes", &report.flushes);
+fn tell(report: &Report, size_bytes: u32) -> Result<()> {
+    let (iops, seconds) = (report.iops(), report.elapsed.as_secs_f64());
+    let mib = iops * f64::from(size_bytes) / f64::from(1 << 20);
+    output::line(format_args!("{iops:.0} IOPS, {mib:.0} MiB/s, {seconds:.2} s"))?;
+    line("reads", &report.reads)?;
+    line("writes", &report.writes)?;
+    line("flushes", &report.flushes)?;
     let operations = report.operations().max(1);
-    println!(
-        "own CPU  {:.2} us per operation",
-        report.own_cpu.as_secs_f64() * 1e6 / operations as f64
-    );
+    let own_us = report.own_cpu.as_secs_f64() * 1e6 / operations as f64;
+    output::line(format_args!("own CPU  {own_us:.2} us per operation"))?;
     if report.verified > 0 {
-        println!("verified {} reads", report.verified);
+        output::line(format_args!("verified {} reads", report.verified))?;
     }
+    Ok(())
 }
 
-fn line(name: &str, latencies: &Histogram) {
-    if latencies.count() > 0 {
-        let us = |per_mille| latencies.quantile(per_mille).as_micros();
-        let (p50, p99, p999, max) = (us(500), us(990), us(999), us(1000));
-        println!(
-            "{name:8} {} · us: p50 {p50}, p99 {p99}, p99.9 {p999}, max {max}",
-            latencies.count()
-        );
+fn line(name: &str, latencies: &Histogram) -> Result<()> {
+    if latencies.count() == 0 {
+        return Ok(());
     }
+    let us = |per_mille| latencies.quantile(per_mille).as_micros();
+    let (p50, p99, p999, max) = (us(500), us(990), us(999), us(1000));
+    let count = latencies.count();
+    output::line(format_args!(
+        "{name:8} {count} · us: p50 {p50}, p99 {p99}, p99.9 {p999}, max {max}"
+    ))
 }

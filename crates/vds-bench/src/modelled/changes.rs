@@ -11,6 +11,7 @@ use super::rig::{
     BLOCK, MIB, Machine, Rig, buffer, data, fill, read, read_bare, serve, write, write_bare,
 };
 use super::{Budget, Figure, Model};
+use crate::process;
 
 /// Catalog rounds of a creation: its intent, and its effects with its end.
 const CREATE_ROUNDS_MAX: f64 = 2.0;
@@ -19,7 +20,7 @@ const OPEN_SECONDS_MAX: f64 = 2.0;
 
 /// A lost copy of an idle mirror is made again on a third drive.
 pub(super) fn rebuild(model: Model) -> Result<Vec<Figure>> {
-    let bytes = 256 * MIB;
+    let bytes = model.lun_bytes;
     let rig = Rig::new(model, 3)?;
     let ids = rig.drive_ids();
     let drives = Some(vec![ids[0], ids[1]]);
@@ -33,6 +34,7 @@ pub(super) fn rebuild(model: Model) -> Result<Vec<Figure>> {
     rig.request(Request::RecoverLun { lun })?;
     let own = Duration::from_nanos(rig.machine.sim.now_ns() - begin_ns);
     ensure!(written(&rig) - before >= bytes, "not everything was rebuilt");
+    drop((io, rig));
     let bare = Machine::new(model, 2);
     let (disks, chunk) = (bare.open_bare()?, buffer(MIB));
     let bare = bare.load(8, bytes / MIB, |index| {
@@ -47,7 +49,7 @@ pub(super) fn rebuild(model: Model) -> Result<Vec<Figure>> {
     Ok(vec![Figure {
         what: "rebuild of an idle mirror, against a plain copy".to_owned(),
         drives: model.name,
-        detail: format!("{own:.2} s against {bare:.2} s for 256 MiB"),
+        detail: format!("{own:.2} s against {bare:.2} s for {} MiB", bytes / MIB),
         value: bare / own,
         budget: Budget::AtLeast(0.85),
     }])
@@ -79,6 +81,51 @@ pub(super) fn create_lun(model: Model) -> Result<Vec<Figure>> {
         value: rounds.into(),
         budget: Budget::AtMost(CREATE_ROUNDS_MAX),
     }])
+}
+
+/// Ten thousand LUNs in one array: what the last hundred creations take of the processor, and what an idle LUN takes of memory.
+pub(super) fn many_luns(model: Model) -> Result<Vec<Figure>> {
+    const LUNS: u64 = 10_000;
+    const TIMED: u64 = 100;
+    let me = std::process::id();
+    let rig = Rig::new(Model { drive_bytes: 16_000_000_000_000, ..model }, 1)?;
+    let make = |count| -> Result<()> {
+        for _ in 0..count {
+            rig.request(Request::CreateLun(rig.create(LunType::Simple, MIB)))?;
+        }
+        Ok(())
+    };
+    // What is on the modelled drives is in memory, too, and not the array's.
+    let memory = || -> Result<u64> {
+        let modelled =
+            rig.machine.disks.drives().iter().map(vds_sim::Drive::live_blocks).sum::<usize>();
+        Ok(process::resident_bytes(me)?.saturating_sub(modelled as u64 * BLOCK))
+    };
+    // Past what the first operations and events take, of which the oldest go later.
+    make(LUNS / 10)?;
+    let few = memory()?;
+    make(LUNS - LUNS / 10 - TIMED)?;
+    let before = process::cpu_time(me)?;
+    make(TIMED)?;
+    let cpu = process::cpu_time(me)?.saturating_sub(before);
+    let each = memory()?.saturating_sub(few) / (LUNS - LUNS / 10);
+    let cpu_ms = cpu.as_secs_f64() * 1e3 / f64::from(u32::try_from(TIMED)?);
+    Ok(vec![
+        Figure {
+            what: "create a LUN beside 9,900 others, ms of processor time".to_owned(),
+            drives: model.name,
+            detail: String::new(),
+            value: cpu_ms,
+            budget: Budget::AtMost(5.0),
+        },
+        Figure {
+            what: "an idle LUN among 10,000, KiB of memory".to_owned(),
+            drives: model.name,
+            detail: String::new(),
+            value: f64::from(u32::try_from(each)?) / 1024.0,
+            budget: Budget::AtMost(4.0),
+        },
+    ])
 }
 
 /// Opening after a crash amid writes, by the size of the data.

@@ -22,9 +22,6 @@ use crate::latency::Histogram;
 pub(super) const BLOCK: u64 = 4096;
 pub(super) const MIB: u64 = 1 << 20;
 
-/// Large enough for slabs of 4 MiB, as drives of up to 1 TiB have them; only what is written takes memory.
-const DRIVE_BYTES: u64 = 8 << 30;
-
 /// What a load came to, in virtual time.
 pub(super) struct Done {
     pub(super) elapsed: Duration,
@@ -43,7 +40,8 @@ impl Machine {
         let sim = Sim::with_options(1, SimOptions::PLAIN);
         let disks = SimDisks::new(&sim);
         for number in 0..drives {
-            let spec = vds_sim::DriveSpec::new(&path(number), DRIVE_BYTES).timing(model.timing);
+            let spec =
+                vds_sim::DriveSpec::new(&path(number), model.drive_bytes).timing(model.timing);
             disks.add_spec(spec);
         }
         Self { sim, disks, count: drives }

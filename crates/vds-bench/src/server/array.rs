@@ -98,7 +98,8 @@ impl Array {
         self.daemon.pid()
     }
 
-    fn client(&self, arguments: &[&str]) -> Command {
+    /// A command of its client, to be started.
+    pub fn client(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--socket").arg(&self.socket).arg("--yes").args(arguments);
         command

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -42,6 +44,8 @@ struct Rounds<'a> {
     folder: &'a Path,
     chance: Chance,
     loads: Vec<Load>,
+    /// Writes that each LUN acknowledged.
+    written: BTreeMap<String, u64>,
     ledger: Ledger,
     /// Within what time after the request the kill comes, by what hit and missed so far.
     spans: BTreeMap<Kind, Duration>,
@@ -62,6 +66,7 @@ pub(super) fn run(
         folder,
         chance: Chance::new(plan.seed),
         loads: Vec::new(),
+        written: BTreeMap::new(),
         ledger: Ledger::default(),
         spans: BTreeMap::new(),
         drives_made: 0,
@@ -96,6 +101,9 @@ pub(super) fn run(
         ));
     }
     daemon.stop()?;
+    for (name, writes) in &rounds.written {
+        ensure!(*writes > 0, "{name} acknowledged no write: its kills show nothing");
+    }
     Ok(rounds.report)
 }
 
@@ -152,7 +160,8 @@ impl Rounds<'_> {
                 Some(Work::prepare(kind, number, &daemon, &names).context("preparing")?)
             }
         };
-        let loads = self.start_loads(&daemon)?;
+        let is_killed = Arc::new(AtomicBool::new(false));
+        let loads = self.start_loads(&daemon, &is_killed)?;
         pause(self.chance.below(LOAD_MAX_MS));
         let asking = work.as_ref().map(|work| start(&daemon, work));
         if let Some(kind) = kind {
@@ -161,6 +170,7 @@ impl Rounds<'_> {
             thread::sleep(Duration::from_micros(self.chance.below(most)));
         }
         let killed_unix_ms = unix_ms()?;
+        is_killed.store(true, Ordering::SeqCst);
         daemon.kill()?;
         self.report.kills += 1;
         // An answer may have come or not; the key tells.
@@ -202,14 +212,19 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    fn start_loads(&mut self, daemon: &Daemon) -> Result<Vec<Running>> {
+    fn start_loads(
+        &mut self,
+        daemon: &Daemon,
+        is_killed: &Arc<AtomicBool>,
+    ) -> Result<Vec<Running>> {
         let mut running = Vec::new();
         for mut load in std::mem::take(&mut self.loads) {
             let url = daemon.url(load.name())?;
             let mut initiator = Initiator::open(&url, HOST)?;
             let seed = self.chance.bits();
+            let is_killed = Arc::clone(is_killed);
             running.push(thread::spawn(move || {
-                let done = load.run(&mut initiator, seed);
+                let done = load.run(&mut initiator, seed, &is_killed);
                 (load, done)
             }));
         }
@@ -220,9 +235,11 @@ impl Rounds<'_> {
         let mut first_error = None;
         for load in running {
             let (load, done) = load.join().map_err(|_| anyhow!("a load panicked"))?;
+            let written = self.written.entry(load.name().to_owned()).or_default();
             self.loads.push(load);
             match done {
                 Ok(done) => {
+                    *written += done.writes;
                     self.report.writes += done.writes;
                     self.report.cut += done.cut;
                 }
