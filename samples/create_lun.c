@@ -12,13 +12,12 @@
 
 enum { MASK_UNITS = 224 };
 
-/* The first object of an enumeration, by this interface; the enumeration is given back. */
-static HRESULT first(IEnumVdsObject *list, REFIID iid, void **found)
+/* The next object of an enumeration, by this interface. */
+static HRESULT next(IEnumVdsObject *list, REFIID iid, void **found)
 {
     IUnknown *object = NULL;
     ULONG fetched = 0;
     HRESULT result = IEnumVdsObject_Next(list, 1, &object, &fetched);
-    IEnumVdsObject_Release(list);
     /* S_FALSE is the end of the list: there is none. */
     if (result == S_FALSE) return VDS_E_OBJECT_NOT_FOUND;
     if (FAILED(result)) return result;
@@ -27,16 +26,33 @@ static HRESULT first(IEnumVdsObject *list, REFIID iid, void **found)
     return result;
 }
 
-static HRESULT first_subsystem(IVdsService *service, IVdsSubSystem **subsystem)
+/* The first subsystem of a provider. */
+static HRESULT first_of(IVdsHwProvider *provider, IVdsSubSystem **subsystem)
 {
     IEnumVdsObject *list = NULL;
-    IVdsHwProvider *provider = NULL;
-    HRESULT result = IVdsService_QueryProviders(service, VDS_QUERY_HARDWARE_PROVIDERS, &list);
-    if (SUCCEEDED(result)) result = first(list, &IID_IVdsHwProvider, (void **)&provider);
+    HRESULT result = IVdsHwProvider_QuerySubSystems(provider, &list);
     if (FAILED(result)) return result;
-    result = IVdsHwProvider_QuerySubSystems(provider, &list);
-    IVdsHwProvider_Release(provider);
-    return FAILED(result) ? result : first(list, &IID_IVdsSubSystem, (void **)subsystem);
+    result = next(list, &IID_IVdsSubSystem, (void **)subsystem);
+    IEnumVdsObject_Release(list);
+    return result;
+}
+
+/* Of all providers: not every one has a subsystem. */
+static HRESULT first_subsystem(IVdsService *service, IVdsSubSystem **subsystem)
+{
+    IEnumVdsObject *providers = NULL;
+    HRESULT found = VDS_E_OBJECT_NOT_FOUND;
+    HRESULT result = IVdsService_QueryProviders(service, VDS_QUERY_HARDWARE_PROVIDERS, &providers);
+    if (FAILED(result)) return result;
+    while (found == VDS_E_OBJECT_NOT_FOUND) {
+        IVdsHwProvider *provider = NULL;
+        result = next(providers, &IID_IVdsHwProvider, (void **)&provider);
+        if (FAILED(result)) break;
+        found = first_of(provider, subsystem);
+        IVdsHwProvider_Release(provider);
+    }
+    IEnumVdsObject_Release(providers);
+    return FAILED(result) ? result : found;
 }
 
 static HRESULT wait_for_lun(IVdsAsync *operation, IVdsLun **lun)
@@ -60,7 +76,7 @@ static HRESULT create(IVdsSubSystem *subsystem, ULONGLONG bytes, WCHAR *mask, IV
     IVdsAsync *operation = NULL;
     HRESULT result =
         IVdsSubSystem_CreateLun(subsystem, VDS_LT_DEFAULT, bytes, NULL, 0, mask, NULL, &operation);
-    /* Refused at the door: there is nothing to wait for. */
+    /* Refused at once: there is nothing to wait for. */
     if (FAILED(result)) return result;
     if (!operation) return E_UNEXPECTED;
     result = wait_for_lun(operation, lun);

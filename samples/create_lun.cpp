@@ -33,8 +33,8 @@ private:
     T *pointer;
 };
 
-// The first object of an enumeration, by this interface. S_FALSE is the end of the list: there is none.
-HRESULT first(IEnumVdsObject *list, REFIID iid, void **found)
+// The next object of an enumeration, by this interface. S_FALSE is the end of the list: there is none.
+HRESULT next(IEnumVdsObject *list, REFIID iid, void **found)
 {
     Ref<IUnknown> object;
     ULONG fetched = 0;
@@ -46,15 +46,20 @@ HRESULT first(IEnumVdsObject *list, REFIID iid, void **found)
 
 HRESULT first_subsystem(IVdsService *service, IVdsSubSystem **subsystem)
 {
-    Ref<IEnumVdsObject> list;
-    HRESULT result = service->QueryProviders(VDS_QUERY_HARDWARE_PROVIDERS, list.out());
+    Ref<IEnumVdsObject> providers;
+    HRESULT result = service->QueryProviders(VDS_QUERY_HARDWARE_PROVIDERS, providers.out());
     if (FAILED(result)) return result;
-    Ref<IVdsHwProvider> provider;
-    result = first(list.get(), IID_IVdsHwProvider, provider.any());
-    if (FAILED(result)) return result;
-    result = provider->QuerySubSystems(list.out());
-    if (FAILED(result)) return result;
-    return first(list.get(), IID_IVdsSubSystem, reinterpret_cast<void **>(subsystem));
+    // Not every provider has a subsystem.
+    for (;;) {
+        Ref<IVdsHwProvider> provider;
+        result = next(providers.get(), IID_IVdsHwProvider, provider.any());
+        if (FAILED(result)) return result;
+        Ref<IEnumVdsObject> subsystems;
+        result = provider->QuerySubSystems(subsystems.out());
+        if (FAILED(result)) return result;
+        result = next(subsystems.get(), IID_IVdsSubSystem, reinterpret_cast<void **>(subsystem));
+        if (result != VDS_E_OBJECT_NOT_FOUND) return result;
+    }
 }
 
 HRESULT create(IVdsSubSystem *subsystem, ULONGLONG bytes, const std::basic_string<WCHAR> &mask, IVdsLun **lun)
@@ -63,7 +68,7 @@ HRESULT create(IVdsSubSystem *subsystem, ULONGLONG bytes, const std::basic_strin
     Ref<IVdsAsync> operation;
     HRESULT result = subsystem->CreateLun(
         VDS_LT_DEFAULT, bytes, nullptr, 0, const_cast<WCHAR *>(mask.c_str()), nullptr, operation.out());
-    // Refused at the door: there is nothing to wait for.
+    // Refused at once: there is nothing to wait for.
     if (FAILED(result)) return result;
     if (!operation.get()) return E_UNEXPECTED;
 

@@ -64,6 +64,8 @@ pub struct Plugin {
     pub memory_bytes: u64,
     /// How long an answer may take.
     pub deadline_ms: u64,
+    /// How long its short operations may show nothing new before they end failed.
+    pub stall_ms: u64,
     /// What confines it, as the kernel offered it.
     pub confinement: String,
     /// The LUN types it makes.
@@ -114,6 +116,9 @@ pub struct AddProvider {
     /// How long an answer may take. Left out: 30 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
+    /// How long its short operations may show nothing new before they end failed. Left out: 2 min.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall_ms: Option<u64>,
     /// Whether it runs without confinement.
     #[serde(default)]
     pub unconfined: bool,

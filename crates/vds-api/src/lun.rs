@@ -25,13 +25,12 @@ pub enum Caching {
 }
 
 /// The iSCSI target a new LUN is reached through.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetChoice {
     /// None for now.
     None,
     /// A new one, with a name made by the provider.
-    #[default]
     New,
     /// A new one with this iSCSI name.
     Named(String),
@@ -212,9 +211,9 @@ pub struct CreateLun {
     /// When writes are acknowledged.
     #[serde(default)]
     pub caching: Caching,
-    /// Through which target it is reached.
-    #[serde(default)]
-    pub target: TargetChoice,
+    /// Through which target it is reached. Without it: a new one, or none where the provider makes no targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetChoice>,
     /// Whether it may be open to everybody beyond this machine. Without it `*` is refused where a portal listens off
     /// the loopback.
     #[serde(default)]

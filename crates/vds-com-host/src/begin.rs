@@ -11,6 +11,9 @@ use crate::host::Host;
 pub(crate) enum Begun {
     /// An asynchronous object.
     Work(Work),
+    /// Nothing: the provider's method failed. COM cannot say whether it would not or could not, so this is the end of an
+    /// operation, as if its work had failed.
+    Failed(Fault),
     /// A method that VDS has blocking: still to be called, on a thread of its own.
     Task(Box<dyn FnOnce() -> Result<HResult, Fault> + Send>),
 }
@@ -27,34 +30,28 @@ fn task(
     (kind, Begun::Task(Box::new(call)))
 }
 
-fn work(
-    kind: OperationKind,
-    started: Result<Work, Fault>,
-) -> Result<(OperationKind, Begun), CallError> {
-    match started {
-        Ok(work) => Ok((kind, Begun::Work(work))),
-        Err(fault) => Err(CallError::new(fault.result, fault.to_string())),
-    }
+fn work(kind: OperationKind, started: Result<Work, Fault>) -> (OperationKind, Begun) {
+    (kind, started.map_or_else(Begun::Failed, Begun::Work))
 }
 
 /// Begins it.
 ///
 /// # Errors
-/// What is refused at the door, by us or by the provider: nothing has changed then.
+/// What is refused at the door: COM has no words for it, or there is no such object. The provider's method was not called.
 pub(crate) fn begin(host: &Host, request: &Request) -> Result<(OperationKind, Begun), CallError> {
     Ok(match request {
         Request::CreateLun { .. } => return create(host, request),
         Request::ExtendLun { lun, by_bytes, drives } => {
             let lun = find_lun(host, *lun)?;
-            return work(OperationKind::ExtendLun, lun.extend(*by_bytes, drives.as_deref()));
+            work(OperationKind::ExtendLun, lun.extend(*by_bytes, drives.as_deref()))
         }
         Request::RemovePlex { plex } => {
             let lun =
                 host.find(&format!("plex {plex}"), |index| index.plexes.get(plex).cloned())?;
-            return work(OperationKind::RemovePlex, lun.remove_plex(*plex));
+            work(OperationKind::RemovePlex, lun.remove_plex(*plex))
         }
         Request::RecoverLun { lun } => {
-            return work(OperationKind::RecoverLun, find_lun(host, *lun)?.recover());
+            work(OperationKind::RecoverLun, find_lun(host, *lun)?.recover())
         }
         Request::DeleteLun { lun } => {
             let lun = find_lun(host, *lun)?;
@@ -145,9 +142,7 @@ fn create(host: &Host, request: &Request) -> Result<(OperationKind, Begun), Call
     if *sector_bytes != 512 || *caching == Caching::WriteThrough {
         return Err(refused("COM has no way to ask for a sector size or a caching policy"));
     }
-    // A new one, named by the provider, is what callers ask for who have no opinion: hosts reach the LUN through the
-    // array itself.
-    if matches!(target, TargetChoice::Named { .. } | TargetChoice::Existing { .. }) {
+    if *target != TargetChoice::None {
         return Err(refused("the targets of a COM provider are the array's own"));
     }
     let subsystem = host.find(&format!("subsystem {subsystem}"), |index| {
@@ -160,5 +155,5 @@ fn create(host: &Host, request: &Request) -> Result<(OperationKind, Begun), Call
         unmasking_list,
         hints,
     };
-    work(OperationKind::CreateLun, subsystem.create_lun(&creation))
+    Ok(work(OperationKind::CreateLun, subsystem.create_lun(&creation)))
 }

@@ -103,10 +103,11 @@ impl Operation {
     }
 }
 
-/// Begins an operation, or tells of it if it is known. None where the provider told success and gave no object.
+/// Begins an operation, or tells of it if it is known. One that the provider's method refuses has ended. None where the
+/// provider told success and gave no object.
 ///
 /// # Errors
-/// Refused: there is no operation, or one that was begun with another request.
+/// Refused by the host: there is no operation, or one that was begun with another request.
 pub(crate) fn start(host: &Arc<Host>, asked: &Start) -> Result<Option<Status>, CallError> {
     let started = begin_once(host, asked);
     host.operations.has_begun(asked.operation);
@@ -132,18 +133,24 @@ fn begin_once(host: &Arc<Host>, asked: &Start) -> Result<Option<Status>, CallErr
             status.percent = work.look().and_then(percent);
             Some(work.clone())
         }
+        Begun::Failed(fault) => {
+            status = failed(id, fault.result, fault.to_string());
+            None
+        }
         Begun::Task(_) => None,
     };
+    let ended_at = status.is_ended().then(Instant::now);
     let operation = Arc::new(Operation {
         request: asked.request.clone(),
         status: Mutex::new(status),
         ended: Condvar::new(),
-        ended_at: Mutex::new(None),
+        ended_at: Mutex::new(ended_at),
         work,
     });
     host.operations.insert(id, Arc::clone(&operation));
     drop(beginning);
     match begun {
+        Begun::Failed(_) => {}
         Begun::Work(work) => follow(host, &operation, kind, work, named(&asked.request)),
         Begun::Task(task) => {
             let (host, operation) = (Arc::clone(host), Arc::clone(&operation));

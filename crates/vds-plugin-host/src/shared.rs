@@ -236,6 +236,9 @@ impl Shared {
         let identify = &self.spec.identify;
         let view = wire.into_contract(properties(&self.spec, &said), |lun| identify(lun));
         let mut view = view.map_err(|error| broken(error.to_string()))?;
+        for subsystem in &mut view.subsystems {
+            subsystem.makes_targets = said.declared(OperationKind::CreateTarget).is_some();
+        }
         for lun in &mut view.luns {
             lun.notes.extend(locked(&self.notes).get(&lun.properties.id).cloned());
         }

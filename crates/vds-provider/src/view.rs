@@ -22,6 +22,8 @@ pub struct SubsystemView {
     pub raw_bytes: u64,
     /// Bytes of them that nothing reserves.
     pub free_bytes: u64,
+    /// Whether it makes iSCSI targets: a LUN for which the caller chose none gets one of its own.
+    pub makes_targets: bool,
     /// What the operator should know: why it is read-only, which drives are missing.
     pub notes: Vec<String>,
 }

@@ -35,6 +35,8 @@ const PLUGINS_MAX: usize = 64;
 /// Bounds of what an operator may choose.
 const ANSWER_MIN: Duration = Duration::from_secs(1);
 const ANSWER_MAX: Duration = Duration::from_mins(10);
+const STALL_MIN: Duration = Duration::from_secs(1);
+const STALL_MAX: Duration = Duration::from_hours(24);
 const MEMORY_BYTES_MIN: u64 = 16 << 20;
 const ARGUMENTS_MAX: usize = 256;
 /// The checks wait longer than the conversation does: what that finds out says more.
@@ -52,11 +54,16 @@ pub(crate) struct Registration {
     pub(crate) network: bool,
     pub(crate) memory_bytes: u64,
     pub(crate) answer_ms: u64,
+    /// How long short work may show nothing new; none for the service's own choice.
+    #[serde(default)]
+    pub(crate) stall_ms: Option<u64>,
     pub(crate) is_unconfined: bool,
 }
 
 struct Kept {
     plugin: PluginProvider,
+    /// How long short work of it may show nothing new.
+    stall: Duration,
     checked: Checked,
     keeper: Keeper,
     followers: Vec<JoinHandle<()>>,
@@ -116,11 +123,12 @@ impl Plugins {
         let mut started = Vec::new();
         for registration in registrations? {
             let name = registration.name.clone();
+            let stall = registration.stall_ms.map(Duration::from_millis);
             match self.spec(&registration) {
                 Ok(spec) => {
                     let plugin = PluginProvider::start(spec);
                     started.push(plugin.clone());
-                    self.keep(plugin);
+                    self.keep(plugin, stall);
                 }
                 Err(refusal) => tracing::error!(
                     provider = name, error.code = refusal.code(), error = %refusal,
@@ -152,10 +160,11 @@ impl Plugins {
     }
 
     /// Puts a plug-in under supervision and what it exports into service.
-    fn keep(&self, plugin: PluginProvider) {
+    fn keep(&self, plugin: PluginProvider, stall: Option<Duration>) {
         let answer = plugin.spec().answer + CHECKS_LATER;
-        let deadlines =
-            Deadlines { answer, start: answer, silence: self.inner.silence, poll: self.inner.poll };
+        let stall = stall.unwrap_or(self.inner.silence);
+        let poll = self.inner.poll.min(stall);
+        let deadlines = Deadlines { answer, start: answer, silence: stall, poll };
         let is_running: Liveness = {
             let plugin = plugin.clone();
             Arc::new(move || plugin.is_running())
@@ -165,7 +174,7 @@ impl Plugins {
         let keeper = Keeper::start(plugin.clone(), checked.clone(), self.inner.host.clone());
         let followers = self.inner.registry.follow_one(checked.clone()).into();
         let name = plugin.name().to_owned();
-        self.plugins().insert(name, Kept { plugin, checked, keeper, followers });
+        self.plugins().insert(name, Kept { plugin, stall, checked, keeper, followers });
     }
 
     /// Registers a plug-in: starts it, has it say who it is, and keeps it.
@@ -200,7 +209,7 @@ impl Plugins {
             plugin.stop().await;
             return Err(refusal);
         }
-        self.keep(plugin);
+        self.keep(plugin, body.stall_ms.map(Duration::from_millis));
         Ok(id)
     }
 
@@ -319,6 +328,12 @@ fn registration(body: &AddProvider) -> Result<Registration, Refusal> {
         let message = format!("a deadline of {} ms; it has 1 s to 10 min", answer.as_millis());
         return Err(malformed(message));
     }
+    if let Some(stall) = body.stall_ms.map(Duration::from_millis)
+        && !(STALL_MIN..=STALL_MAX).contains(&stall)
+    {
+        let message = format!("a stall of {} ms; it has 1 s to 24 h", stall.as_millis());
+        return Err(malformed(message));
+    }
     Ok(Registration {
         name: body.name.clone(),
         id: String::new(),
@@ -328,6 +343,7 @@ fn registration(body: &AddProvider) -> Result<Registration, Refusal> {
         network: body.network,
         memory_bytes,
         answer_ms: u64::try_from(answer.as_millis()).unwrap_or(u64::MAX),
+        stall_ms: body.stall_ms,
         is_unconfined: body.unconfined,
     })
 }

@@ -84,7 +84,7 @@ pub(crate) async fn prepare(directory: &Path, socket: &Path) -> Result<(), Failu
             lun_type: Some("mirror".to_owned()),
             size_bytes: LUN.0,
             unmasking_list: "*".to_owned(),
-            target: TargetChoice::New,
+            target: Some(TargetChoice::New),
             ..CreateLun::default()
         };
         succeed(client.create_lun(&body).await?).await?;

@@ -173,6 +173,7 @@ impl Array {
             properties: properties(self.id, &state.array.name, status, health),
             raw_bytes: raw_slabs * pool.slab_bytes,
             free_bytes: pool.free_bytes(),
+            makes_targets: true,
             notes,
         }
     }
@@ -427,6 +428,7 @@ fn show_closed(view: &mut View, id: SubsystemId, closed: &ClosedArray) {
         properties: properties(id, &closed.name, closed.status, health),
         raw_bytes: 0,
         free_bytes: 0,
+        makes_targets: true,
         notes: closed.notes.clone(),
     });
     show_ways(view, id, false);

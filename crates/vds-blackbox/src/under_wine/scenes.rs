@@ -23,6 +23,7 @@ const PROGRAMS: &str = "crates/vds/tests/com/programs";
 /// What they look at, at least.
 const WHOLE_CHECKS: usize = 150;
 const CLAUSES_CHECKS: usize = 100;
+const GROUPS_CHECKS: usize = 15;
 
 /// What every scene needs.
 pub(super) struct Stage<'a> {
@@ -46,6 +47,7 @@ pub(super) fn play(stage: &Stage<'_>, tell: &mut dyn FnMut(&str)) -> Result<()> 
         ("events", 2, events),
         ("whole", 4, whole),
         ("clauses", 4, clauses),
+        ("portal_groups", 2, portal_groups),
     ];
     for (name, drives, scene) in scenes {
         let daemon = stage.array(name, *drives)?;
@@ -127,14 +129,21 @@ fn only_lun(daemon: &Daemon) -> Result<serde_json::Value> {
 
 /// Goal: our own samples do what they do on Linux; the LUN holds what an initiator writes.
 fn sample(stage: &Stage<'_>, daemon: &Daemon, tell: &mut dyn FnMut(&str)) -> Result<()> {
-    let create = text(&stage.workshop.program(&file("samples/create_lun.cpp"), &[])?)?;
-    let ran = stage.run(daemon, &create, &["32", HOST])?;
-    let (lun, rest) = ran.stdout.split_once(": ").with_context(|| ran.stdout.clone())?;
-    ensure!(rest.starts_with("33554432 bytes"), "{}", ran.stdout);
-    ensure!(daemon.lun(lun)?["size_bytes"] == 32 * MIB, "{:#}", daemon.lun(lun)?);
-    tell("ok create_lun.cpp makes a LUN, and the service has it");
+    let build = |name: &str| text(&stage.workshop.program(&file("samples").join(name), &[])?);
+    let make = |create: &str| -> Result<String> {
+        let ran = stage.run(daemon, create, &["32", HOST])?;
+        let (lun, rest) = ran.stdout.split_once(": ").with_context(|| ran.stdout.clone())?;
+        ensure!(rest.starts_with("33554432 bytes"), "{}", ran.stdout);
+        ensure!(daemon.lun(lun)?["size_bytes"] == 32 * MIB, "{:#}", daemon.lun(lun)?);
+        Ok(lun.to_owned())
+    };
+    make(&build("create_lun.c")?)?;
+    tell("ok create_lun.c, in C, makes a LUN, and the service has it");
+    let create = build("create_lun.cpp")?;
+    let lun = make(&create)?;
+    tell("ok create_lun.cpp does");
 
-    let mut initiator = Initiator::open(&daemon.url(lun)?, HOST)?;
+    let mut initiator = Initiator::open(&daemon.url(&lun)?, HOST)?;
     let block: Vec<u8> = (0..=250).cycle().take(4096).collect();
     let written = initiator.write(0, &block, SECTOR_BYTES)?;
     ensure!(written.is_good(), "{written:?}");
@@ -142,15 +151,17 @@ fn sample(stage: &Stage<'_>, daemon: &Daemon, tell: &mut dyn FnMut(&str)) -> Res
     ensure!(read.is_good() && read.data == block, "what was read is not what was written");
     tell("ok an initiator writes it and reads the same");
 
-    let hierarchy = text(&stage.workshop.program(&file("samples/hierarchy.c"), &[])?)?;
-    let ran = stage.run(daemon, &hierarchy, &[])?;
+    let ran = stage.run(daemon, &build("hierarchy.c")?, &[])?;
     for (expected, times) in
-        [("subsystem main, status 1", 1), ("    drive d", 2), ("      plex of ", 2)]
+        [("subsystem main, status 1", 1), ("    drive d", 2), ("      plex of ", 4)]
     {
         ensure!(ran.stdout.matches(expected).count() == times, "{expected:?} in\n{}", ran.stdout);
     }
     ensure!(ran.stdout.contains(&format!("LUN {lun} of 33554432 bytes")), "{}", ran.stdout);
     tell("ok hierarchy.c, in C, walks everything there is");
+    let told = stage.run(daemon, &build("hierarchy.cpp")?, &[])?;
+    ensure!(told.stdout == ran.stdout, "{}\nand in C\n{}", told.stdout, ran.stdout);
+    tell("ok hierarchy.cpp tells the same");
 
     let refused = stage.prefix.run(&create, &["16"], &[("VDS_SOCKET", Path::new("/nowhere"))])?;
     ensure!(refused.code != 0, "without a service it ended well\n{}", refused.stdout);
@@ -161,16 +172,19 @@ fn sample(stage: &Stage<'_>, daemon: &Daemon, tell: &mut dyn FnMut(&str)) -> Res
 
 /// Goal: a sink in a program for Windows is called, on a thread that Wine knows.
 fn events(stage: &Stage<'_>, daemon: &Daemon, tell: &mut dyn FnMut(&str)) -> Result<()> {
-    let program = text(&stage.workshop.program(&file("samples/events.cpp"), &[])?)?;
-    let running = stage.prefix.start(&program, &["1"], &[("VDS_SOCKET", &daemon.socket())])?;
-    wait_until("the program listens", || {
-        Ok(running.printed()?.contains("listening").then_some(()))
-    })?;
-    daemon.verb(&["lun", "create", "told", "--type", "simple", "--size", "16MiB"])?;
-    let ran = running.end()?.expect_code(0)?;
-    ensure!(ran.stdout.lines().count() == 2, "{}", ran.stdout);
-    ensure!(ran.stdout.contains("object type "), "{}", ran.stdout);
-    tell("ok events.cpp is told of a LUN that the command line makes");
+    for name in ["events.cpp", "events.c"] {
+        let program = text(&stage.workshop.program(&file("samples").join(name), &[])?)?;
+        let running = stage.prefix.start(&program, &["1"], &[("VDS_SOCKET", &daemon.socket())])?;
+        wait_until("the program listens", || {
+            Ok(running.printed()?.contains("listening").then_some(()))
+        })?;
+        daemon.verb(&["lun", "create", "told", "--type", "simple", "--size", "16MiB"])?;
+        let ran = running.end()?.expect_code(0)?;
+        ensure!(ran.stdout.lines().count() == 2, "{}", ran.stdout);
+        ensure!(ran.stdout.contains("object type "), "{}", ran.stdout);
+        tell(&format!("ok {name} is told of a LUN that the command line makes"));
+        daemon.verb(&["lun", "delete", "told", "--yes"])?;
+    }
     Ok(())
 }
 
@@ -189,5 +203,16 @@ fn clauses(stage: &Stage<'_>, daemon: &Daemon, tell: &mut dyn FnMut(&str)) -> Re
     tell(&format!(
         "ok clause by clause, two threads in one Wait and sinks among them: {held} checks"
     ));
+    Ok(())
+}
+
+/// Goal: a target's portal groups are made, filled, emptied and deleted by a program for Windows, too.
+fn portal_groups(stage: &Stage<'_>, daemon: &Daemon, tell: &mut dyn FnMut(&str)) -> Result<()> {
+    daemon.verb(&["portal", "add", "127.0.0.1:0"])?;
+    let program = stage.build("portal_groups.cpp", &[])?;
+    let held = stage.judge(daemon, &program, GROUPS_CHECKS)?;
+    let ran = stage.run(daemon, &program, &["withdraw"])?;
+    ensure!(ran.stdout.contains("ok its group goes with it"), "{}", ran.stdout);
+    tell(&format!("ok a portal group is made, filled and taken away: {held} checks"));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Every way in which the sample provider errs, and what the service is told of it.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::os::unix::process::ExitStatusExt as _;
 
@@ -32,6 +32,9 @@ fn check(part: &str, more: &[&str], state: &str, result: &str, output: &Value) -
 #[test]
 fn each_row_of_the_table_is_told_as_it_is() -> Result<()> {
     let none = Value::Null;
+    // A method that fails has begun nothing, and is told as the end of an operation all the same.
+    check("create_fails", &[], "failed", "VDS_E_NOT_ENOUGH_SPACE", &none)?;
+    check("create_fails_with_async", &[], "failed", "VDS_E_NOT_ENOUGH_SPACE", &none)?;
     check("operation_fails", &[], "failed", "VDS_E_NOT_ENOUGH_DRIVE", &none)?;
     check("both_fail", &[], "failed", "VDS_E_NOT_ENOUGH_DRIVE", &none)?;
     check("wait_fails", &[], "failed", "E_OUTOFMEMORY", &none)?;
@@ -47,14 +50,29 @@ fn each_row_of_the_table_is_told_as_it_is() -> Result<()> {
 }
 
 #[test]
-fn a_refusal_and_a_success_with_nothing_are_no_operations() -> Result<()> {
+fn an_operation_that_could_not_begin_is_known_and_has_ended() -> Result<()> {
     let Some(mut peer) = Peer::playing("create_fails", &[])? else { return Ok(()) };
     let subsystem = peer.subsystem()?;
-    let request = create(&subsystem, &json!({}));
-    let refused = peer.refused("start", &start(&operation(1), &request))?;
-    assert_eq!(refused, "VDS_E_NOT_ENOUGH_SPACE");
-    let mut peer = Peer::playing("null_async", &[])?.context("g++ was there")?;
-    assert_eq!(peer.call("start", &start(&operation(1), &request))?, json!({}));
+    let begin = start(&operation(1), &create(&subsystem, &json!({})));
+    let status = peer.call("start", &begin)?;
+    assert_eq!(
+        (&status["state"], &status["result"]),
+        (&json!("failed"), &json!("VDS_E_NOT_ENOUGH_SPACE"))
+    );
+    assert_eq!(peer.call("start", &begin)?, status, "the same id, the same operation");
+    let found = peer.call("operation.find", &json!({"operation": operation(1)}))?;
+    assert_eq!(found["operation"], status);
+    let late = peer.call("operation.cancel", &json!({"operation": operation(1)}))?;
+    assert_eq!(late, json!({"answer": "too_late"}));
+    Ok(())
+}
+
+#[test]
+fn a_success_with_nothing_is_no_operation() -> Result<()> {
+    let Some(mut peer) = Peer::playing("null_async", &[])? else { return Ok(()) };
+    let subsystem = peer.subsystem()?;
+    let begin = start(&operation(1), &create(&subsystem, &json!({})));
+    assert_eq!(peer.call("start", &begin)?, json!({}));
     let found = peer.call("operation.find", &json!({"operation": operation(1)}))?;
     assert_eq!(found, json!({"operation": null}));
     Ok(())

@@ -156,7 +156,11 @@ fn sizes_are_asked_for_without_making_anything() -> Result<()> {
     assert_eq!(plan["usable_bytes"], 3 << 20);
     let large = create(&subsystem, &json!({"size_bytes": 2_u64 << 30}));
     assert_eq!(peer.refused("plan", &json!({"request": large}))?, "VDS_E_NOT_ENOUGH_SPACE");
-    assert_eq!(peer.refused("start", &start(&operation(1), &large))?, "VDS_E_NOT_ENOUGH_SPACE");
+    let end = peer.run(&operation(1), &large)?;
+    assert_eq!(
+        (&end["state"], &end["result"]),
+        (&json!("failed"), &json!("VDS_E_NOT_ENOUGH_SPACE"))
+    );
     Ok(())
 }
 
@@ -170,12 +174,14 @@ fn what_com_cannot_say_is_refused_before_anything_is_made() -> Result<()> {
         json!({"sector_bytes": 4096}),
         json!({"caching": "write_through"}),
         json!({"target": {"choice": "named", "iscsi_name": "iqn.2025-01.org.example:t"}}),
-        json!({"type": "parity"}),
     ] {
         let request = create(&subsystem, &more);
         let refused = peer.refused("start", &start(&operation(1), &request))?;
         assert_eq!(refused, "VDS_E_NOT_SUPPORTED", "{more}");
     }
+    // The provider's own no, of which nothing is made either.
+    let end = peer.run(&operation(1), &create(&subsystem, &json!({"type": "parity"})))?;
+    assert_eq!((&end["state"], &end["result"]), (&json!("failed"), &json!("VDS_E_NOT_SUPPORTED")));
     let array = json!({"kind": "make_array", "name": "a", "drives": []});
     assert_eq!(peer.refused("start", &start(&operation(2), &array))?, "VDS_E_NOT_SUPPORTED");
     assert_eq!(shown(&mut peer)?, None);

@@ -94,6 +94,8 @@ fn subsystem_view(from: &Subsystem) -> contract::SubsystemView {
         },
         raw_bytes: from.raw_bytes,
         free_bytes: from.free_bytes,
+        // A view does not tell: whoever has the handshake knows.
+        makes_targets: false,
         notes: notes(&from.notes),
     }
 }

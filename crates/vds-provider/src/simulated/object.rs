@@ -37,6 +37,7 @@ pub(super) fn subsystem_view(id: SubsystemId) -> SubsystemView {
         },
         raw_bytes: 0,
         free_bytes: 0,
+        makes_targets: true,
         notes: Vec::new(),
     }
 }

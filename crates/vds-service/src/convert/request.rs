@@ -197,10 +197,11 @@ impl Snapshot {
         let unmasking_list = mask(&body.unmasking_list)?;
         Self::check_exposure(&found, subsystem, &unmasking_list, body.confirm_exposed)?;
         let target = match &body.target {
-            api::TargetChoice::None => TargetChoice::None,
-            api::TargetChoice::New => TargetChoice::New,
-            api::TargetChoice::Named(iqn) => TargetChoice::Named(iqn.clone()),
-            api::TargetChoice::Existing(name) => {
+            None if !found.object.makes_targets => TargetChoice::None,
+            Some(api::TargetChoice::None) => TargetChoice::None,
+            None | Some(api::TargetChoice::New) => TargetChoice::New,
+            Some(api::TargetChoice::Named(iqn)) => TargetChoice::Named(iqn.clone()),
+            Some(api::TargetChoice::Existing(name)) => {
                 TargetChoice::Existing(self.target(name)?.object.properties.id)
             }
         };

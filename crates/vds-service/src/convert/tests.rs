@@ -36,7 +36,7 @@ async fn a_lun_is_asked_for_with_everything_said() {
         copies: Some(2),
         sector_bytes: Some(4096),
         caching: api::Caching::WriteThrough,
-        target: api::TargetChoice::Named("iqn.2025-01.org.example:t".to_owned()),
+        target: Some(api::TargetChoice::Named("iqn.2025-01.org.example:t".to_owned())),
         ..api::CreateLun::default()
     };
     // As it travels.
@@ -65,6 +65,17 @@ async fn left_out_means_the_only_subsystem_and_the_usual() {
     assert_eq!((create.lun_type, create.drives, create.hints), (LunType::Default, None, None));
     assert_eq!(create.unmasking_list, UnmaskingList::Nobody);
     assert_eq!(create.target, TargetChoice::New);
+    // A provider that makes no targets is asked for none, unless the caller wants one.
+    let mut view = View::clone(&snapshot.views[0].1);
+    view.subsystems[0].makes_targets = false;
+    let targetless = Snapshot { views: vec![(view.provider.id, Arc::new(view))] };
+    let choice = |body: &api::CreateLun| match targetless.create_lun(body).unwrap().1 {
+        Request::CreateLun(create) => create.target,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(choice(&body), TargetChoice::None);
+    let wanted = api::CreateLun { target: Some(api::TargetChoice::New), ..body.clone() };
+    assert_eq!(choice(&wanted), TargetChoice::New);
     let none = Snapshot::default().create_lun(&body).unwrap_err();
     assert_eq!(none.result, HResult::VDSX_E_NO_ARRAY);
 }

@@ -1,5 +1,7 @@
 //! Plug-ins as clients see them.
 
+use std::time::Duration;
+
 use vds_api::{Plugin, PluginOperation};
 use vds_plugin_host::{PluginProvider, PluginStatus, RunState};
 use vds_provider::Provider;
@@ -17,13 +19,17 @@ fn word<T: serde::Serialize>(value: T) -> String {
 impl Plugins {
     /// Every plug-in, each as a provider of which nothing but its process is known.
     pub(crate) fn shown(&self) -> Vec<vds_api::Provider> {
-        let plugins: Vec<PluginProvider> =
-            self.plugins().values().map(|kept| kept.plugin.clone()).collect();
-        plugins.iter().map(provider).collect()
+        let plugins: Vec<(PluginProvider, Duration)> =
+            self.plugins().values().map(|kept| (kept.plugin.clone(), kept.stall)).collect();
+        plugins.iter().map(|(plugin, stall)| provider(plugin, *stall)).collect()
     }
 }
 
-fn provider(plugin: &PluginProvider) -> vds_api::Provider {
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn provider(plugin: &PluginProvider, stall: Duration) -> vds_api::Provider {
     let status = plugin.status();
     let version = status.handshake.as_ref().map(|said| said.provider.version.clone());
     vds_api::Provider {
@@ -38,11 +44,11 @@ fn provider(plugin: &PluginProvider) -> vds_api::Provider {
         is_trusted: true,
         breach: None,
         subsystems: 0,
-        plugin: Some(shown(plugin, &status)),
+        plugin: Some(shown(plugin, stall, &status)),
     }
 }
 
-fn shown(plugin: &PluginProvider, status: &PluginStatus) -> Plugin {
+fn shown(plugin: &PluginProvider, stall: Duration, status: &PluginStatus) -> Plugin {
     let spec = plugin.spec();
     let texts = |paths: &[std::path::PathBuf]| {
         paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
@@ -60,7 +66,8 @@ fn shown(plugin: &PluginProvider, status: &PluginStatus) -> Plugin {
         readable: texts(&spec.readable),
         network: spec.network,
         memory_bytes: spec.memory_bytes,
-        deadline_ms: u64::try_from(spec.answer.as_millis()).unwrap_or(u64::MAX),
+        deadline_ms: milliseconds(spec.answer),
+        stall_ms: milliseconds(stall),
         confinement: status.confinement.clone(),
         lun_types: Vec::new(),
         operations: Vec::new(),

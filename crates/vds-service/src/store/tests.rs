@@ -209,6 +209,7 @@ fn plugins_are_kept_until_they_are_forgotten() {
         network: true,
         memory_bytes: 1 << 28,
         answer_ms: 30_000,
+        stall_ms: None,
         is_unconfined: false,
     };
     let store = Store::open(&path).unwrap();

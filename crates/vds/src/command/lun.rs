@@ -114,7 +114,8 @@ pub(crate) struct CreateLunArgs {
     /// When writes are acknowledged
     #[arg(long, value_name = "POLICY")]
     pub(crate) caching: Option<CachingName>,
-    /// The iSCSI name it is reached by: an existing target's or a new one [default: a new one]
+    /// The iSCSI name it is reached by: an existing target's or a new one [default: a new one, or none where the
+    /// provider makes no targets]
     #[arg(long, value_name = "IQN")]
     pub(crate) target: Option<String>,
     /// Show what would be done; change nothing

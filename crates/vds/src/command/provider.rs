@@ -76,6 +76,9 @@ pub(crate) struct AddProviderArgs {
     /// How long an answer of it may take before it is killed [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) deadline: Option<Duration>,
+    /// How long short work of it may show nothing new before it ends failed [default: 2m]
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub(crate) stall: Option<Duration>,
     /// Run it without confinement, with all rights of the daemon
     #[arg(long)]
     pub(crate) unconfined: bool,

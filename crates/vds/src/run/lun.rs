@@ -90,8 +90,8 @@ async fn create(context: &Context, arguments: CreateLunArgs) -> Result<(), Failu
     let CreateLunArgs { name, size: wanted, layout, unmask, sector, caching: policy, target, plan } =
         arguments;
     let target = match target {
-        None => TargetChoice::New,
-        Some(name) => target_choice(context, &name).await?,
+        None => None,
+        Some(name) => Some(target_choice(context, &name).await?),
     };
     let list = unmask.unwrap_or_default();
     let body = CreateLun {

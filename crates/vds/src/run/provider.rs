@@ -1,6 +1,7 @@
 //! `vds provider`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use vds_api::{AddProvider, Plugin, Provider};
 
@@ -10,6 +11,10 @@ use crate::command::{AddProviderArgs, ProviderVerb};
 use crate::context::Context;
 use crate::failure::{Failure, hint};
 use crate::output::{self, Fields, Table, exact_size, moment};
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// A verb of `vds provider`.
 pub(super) async fn provider(context: &Context, verb: ProviderVerb) -> Result<(), Failure> {
@@ -62,9 +67,8 @@ async fn add(context: &Context, arguments: AddProviderArgs) -> Result<(), Failur
         readable: paths(&arguments.grants.readable)?,
         network: arguments.grants.network,
         memory_bytes: arguments.grants.memory.map(|memory| memory.0),
-        deadline_ms: arguments
-            .deadline
-            .map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
+        deadline_ms: arguments.deadline.map(milliseconds),
+        stall_ms: arguments.stall.map(milliseconds),
         unconfined: arguments.unconfined,
         command: executable::whole(arguments.command)?,
     };
@@ -145,6 +149,7 @@ fn add_plugin(fields: &mut Fields, plugin: &Plugin) {
     };
     fields.add("memory", memory);
     fields.add("deadline", format!("{} s", plugin.deadline_ms / 1000));
+    fields.add("stall", format!("{} s", plugin.stall_ms / 1000));
     fields.add("confinement", &plugin.confinement);
     fields.add("LUN types", joined(&plugin.lun_types));
     let operations = plugin.operations.iter().map(|declared| {

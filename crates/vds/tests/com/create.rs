@@ -5,6 +5,7 @@ use std::path::Path;
 use vds_blackbox::{Daemon, Initiator, SANITIZERS};
 
 use crate::build::{Workshop, program, root, sample};
+use crate::plugged::is_without_python;
 use crate::scene::{array, folder, run};
 
 /// Where the documented wrapper around `CreateLun` lies, byte for byte as it was published, beside the repository.
@@ -80,6 +81,40 @@ fn a_lun_made_by_the_sample_is_written_and_read() {
     makes(&workshop.cpp(&sample("create_lun.cpp"), &[]));
     makes(&workshop.cpp_static(&sample("create_lun.cpp")));
     makes(&workshop.c(&sample("create_lun.c")));
+    daemon.stop().unwrap();
+}
+
+/// Goal: a provider that makes no targets is asked for none, so the sample makes its LUN there, too: by the example in Python.
+#[test]
+fn the_sample_makes_a_lun_of_the_example_in_python() {
+    let Some(workshop) = Workshop::open() else { return };
+    if is_without_python() {
+        return;
+    }
+    let folder = folder();
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images).unwrap();
+    let images = images.to_str().unwrap();
+    let daemon = Daemon::start(Path::new(env!("CARGO_BIN_EXE_vds")), folder.path()).unwrap();
+    let sdk = root().join("sdk/python").canonicalize().unwrap();
+    let example = sdk.join("image_provider.py");
+    let grants = ["provider", "add", "images", "--grant-dir", images, "--read-dir"];
+    let command = ["/usr/bin/python3", "-I", "-S", example.to_str().unwrap(), images];
+    let words = [&grants[..], &[sdk.to_str().unwrap(), "--"], &command, &["--size", "64MiB"]];
+    daemon.verb(&words.concat()).unwrap();
+    for program in
+        [workshop.cpp(&sample("create_lun.cpp"), &[]), workshop.c(&sample("create_lun.c"))]
+    {
+        let ran = run(&daemon, workshop.command(&program).arg("16"));
+        let (name, rest) = ran.stdout.split_once(": ").unwrap();
+        assert!(rest.starts_with("16777216 bytes"), "{}", ran.stdout);
+        let lun = daemon.json(&["lun", "show", name]).unwrap();
+        assert_eq!(lun["addresses"], serde_json::json!([]), "{lun:#}");
+    }
+    // What was chosen is not changed behind the caller's back.
+    let named = ["lun", "create", "b", "--size", "16MiB", "--target", "iqn.2025-01.org.example:t"];
+    let ran = daemon.try_verb(&named).unwrap();
+    assert!(ran.stderr.contains("error[request.not_supported]"), "{ran:?}");
     daemon.stop().unwrap();
 }
 

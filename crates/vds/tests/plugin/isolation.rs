@@ -153,6 +153,30 @@ fn no_fault_of_a_plugin_reaches_others() {
     });
 }
 
+/// Goal: a process that answers, and whose work shows nothing new for ever, is no exception: the operation ends in the time the
+/// operator set, and the process goes on.
+#[test]
+fn work_without_an_end_is_given_up_in_time() {
+    if is_without_python() {
+        return;
+    }
+    let scene = Scene::new();
+    scene.daemon.verb(&["provider", "remove", "shelf", "--yes"]).unwrap();
+    scene.add_with(&["--stall", "3s"]);
+    assert_eq!(scene.shown()["plugin"]["stall_ms"], 3000);
+    let pid = scene.pid();
+    check(&scene, "slow", "provider.silent");
+    scene.running();
+    assert_eq!(scene.pid(), pid, "the same process");
+    let words = ["provider", "add", "other", "--stall", "500ms", "--", "/bin/true"];
+    let ran = scene.daemon.try_verb(&words).unwrap();
+    assert!(ran.stderr.contains("it has 1 s to 24 h"), "{ran:?}");
+    scene
+        .daemon
+        .verb(&["lun", "create", "after", "--subsystem", "shelf", "--size", "1MiB"])
+        .unwrap();
+}
+
 /// Ends the loads, also when the test fails.
 struct Stopped<'a>(&'a AtomicBool);
 

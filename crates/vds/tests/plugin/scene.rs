@@ -67,27 +67,18 @@ impl Scene {
 
     /// Registers the plug-in.
     pub(crate) fn add(&self) {
+        self.add_with(&[]);
+    }
+
+    /// Registers the plug-in, with more options.
+    pub(crate) fn add_with(&self, more: &[&str]) {
         let (program, library) = python();
         let (script, shelf) = (fixture(), self.shelf.to_str().unwrap());
         let deadline = format!("{DEADLINE_S}s");
-        let words = [
-            "provider",
-            "add",
-            "shelf",
-            "--grant-dir",
-            shelf,
-            "--read-dir",
-            &library,
-            "--deadline",
-            &deadline,
-            "--memory",
-            "256MiB",
-            "--",
-            &program,
-            script.to_str().unwrap(),
-            shelf,
-        ];
-        self.daemon.verb(&words).unwrap();
+        let grants = ["provider", "add", "shelf", "--grant-dir", shelf, "--read-dir", &library];
+        let limits = ["--deadline", &deadline, "--memory", "256MiB"];
+        let command = ["--", &program, script.to_str().unwrap(), shelf];
+        self.daemon.verb(&[&grants[..], &limits, more, &command].concat()).unwrap();
     }
 
     /// Makes a LUN of the plug-in that the host sees.
