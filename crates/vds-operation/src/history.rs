@@ -1,6 +1,6 @@
 //! Operations by id and by idempotency key: those that run, and those that ended, bounded by count and age.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vds_model::OperationId;
 
@@ -38,6 +38,10 @@ pub enum Admission {
 pub struct History {
     operations: BTreeMap<OperationId, Operation>,
     keys: BTreeMap<IdempotencyKey, OperationId>,
+    /// Those that had not ended when they were last looked at.
+    unended: BTreeSet<OperationId>,
+    /// The others, by when they ended in Unix milliseconds: what is forgotten first stands first.
+    ended: BTreeSet<(u64, OperationId)>,
     limits: HistoryLimits,
 }
 
@@ -70,6 +74,7 @@ impl History {
         if let Some(key) = record.key {
             self.keys.insert(key, record.id);
         }
+        self.unended.insert(record.id);
         self.operations.insert(record.id, operation);
         true
     }
@@ -100,31 +105,33 @@ impl History {
     }
 
     /// Forgets what ended too long ago, then the oldest above the count. Running ones always stay. Returns the
-    /// forgotten ids, for the store to forget them too.
+    /// forgotten ids, for the store to forget them too. Costs a look at each that runs, not at the whole past.
     pub fn expire(&mut self, now_unix_ms: u64) -> Vec<OperationId> {
-        let mut ended: Vec<(u64, OperationId)> = self
-            .operations
-            .values()
-            .filter_map(|operation| {
-                let record = operation.record();
-                record.ended_unix_ms.map(|ended_unix_ms| (ended_unix_ms, record.id))
-            })
-            .collect();
-        ended.sort_unstable();
+        for (ended_unix_ms, id) in self.newly_ended() {
+            self.unended.remove(&id);
+            self.ended.insert((ended_unix_ms, id));
+        }
         let oldest_kept_ms = now_unix_ms.saturating_sub(self.limits.age_ms_max);
-        let surplus = ended.len().saturating_sub(self.limits.ended_max);
-        let forgotten: Vec<OperationId> = ended
-            .into_iter()
-            .enumerate()
-            .filter(|(index, (ended_ms, _))| *index < surplus || *ended_ms < oldest_kept_ms)
-            .map(|(_, (_, id))| id)
-            .collect();
-        for id in &forgotten {
-            if let Some(key) = self.operations.remove(id).and_then(|gone| gone.record().key) {
+        let mut forgotten = Vec::new();
+        while let Some((ended_unix_ms, id)) = self.ended.first().copied() {
+            if self.ended.len() <= self.limits.ended_max && ended_unix_ms >= oldest_kept_ms {
+                break;
+            }
+            self.ended.pop_first();
+            if let Some(key) = self.operations.remove(&id).and_then(|gone| gone.record().key) {
                 self.keys.remove(&key);
             }
+            forgotten.push(id);
         }
         forgotten
+    }
+
+    fn newly_ended(&self) -> Vec<(u64, OperationId)> {
+        let ended = self.unended.iter().filter_map(|id| {
+            let operation = self.operations.get(id).filter(|operation| operation.is_ended())?;
+            Some((operation.record().ended_unix_ms?, *id))
+        });
+        ended.collect()
     }
 }
 

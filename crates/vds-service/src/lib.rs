@@ -41,3 +41,4 @@ pub use registry::{Asker, Loaded, Registry};
 pub use service::{Config, Service};
 /// The version of the format on the drives of the embedded array.
 pub use vds_array::FORMAT_VERSION as ON_DISK_VERSION;
+pub use vds_operation::HistoryLimits;

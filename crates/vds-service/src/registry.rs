@@ -73,6 +73,26 @@ struct Operations {
     waiting: BTreeMap<OperationId, resume::Waiting>,
 }
 
+impl Operations {
+    /// `false`, and nothing changed, if its id or its key is taken.
+    fn insert(&mut self, provider: ProviderId, operation: &Operation) -> bool {
+        let is_new = self.history.insert(operation.clone());
+        if is_new {
+            self.providers.insert(operation.id(), provider);
+        }
+        is_new
+    }
+
+    /// Forgets what the limits have no room for; the store is to forget it too.
+    fn expire(&mut self) -> Vec<OperationId> {
+        let forgotten = self.history.expire(unix_ms());
+        for id in &forgotten {
+            self.providers.remove(id);
+        }
+        forgotten
+    }
+}
+
 /// A provider to be put under supervision.
 #[derive(Clone)]
 pub struct Loaded {

@@ -166,6 +166,7 @@ Examples:
   vds serve                                        /var/lib/vds and /run/vds/vds.sock
   vds serve --data /srv/vds --socket /srv/vds/sock
   vds serve --quickstart ./vds-data                a first array on files, to try things
+  vds serve --history-count 500 --history-age 7d   forget sooner what operations did
 
 SIGTERM and Ctrl-C stop it cleanly. NOTIFY_SOCKET is honoured. RUST_LOG sets what is logged.";
 
@@ -179,6 +180,12 @@ pub(crate) struct ServeArgs {
     /// Make, or find again, a first array on four drive files in this directory
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     pub(crate) quickstart: Option<PathBuf>,
+    /// Keep at most so many operations that have ended; running ones always stay [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) history_count: Option<u32>,
+    /// Keep an operation at most so long after its end, such as 12h or 7d [default: 30d]
+    #[arg(long, value_name = "TIME", value_parser = values::age)]
+    pub(crate) history_age: Option<Duration>,
     /// Log JSON, one object per line
     #[arg(long)]
     pub(crate) log_json: bool,

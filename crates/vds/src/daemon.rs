@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use vds_model::HResult;
-use vds_service::{Config, Service, ServiceError};
+use vds_service::{Config, HistoryLimits, Service, ServiceError};
 
 use crate::command::{DEFAULT_DATA, DEFAULT_SOCKET, GlobalArgs, ServeArgs};
 use crate::failure::Failure;
@@ -90,10 +90,23 @@ fn places(global: &GlobalArgs, arguments: &ServeArgs) -> (PathBuf, PathBuf) {
     (chosen.cloned().unwrap_or_else(|| DEFAULT_DATA.into()), socket)
 }
 
+/// How much of the past is kept: the usual, where nothing was said.
+fn history(arguments: &ServeArgs) -> HistoryLimits {
+    let usual = HistoryLimits::default();
+    let count = arguments.history_count.and_then(|count| usize::try_from(count).ok());
+    let age_ms =
+        arguments.history_age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    HistoryLimits {
+        ended_max: count.unwrap_or(usual.ended_max),
+        age_ms_max: age_ms.unwrap_or(usual.age_ms_max),
+    }
+}
+
 async fn run(global: &GlobalArgs, arguments: &ServeArgs) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let (directory, socket) = places(global, arguments);
     let mut config = Config::new(&directory);
+    config.history = history(arguments);
     // The very program that runs, also when its file was replaced meanwhile.
     config.launcher = Some(PathBuf::from("/proc/self/exe"));
     config.socket = Some(socket.clone());
@@ -167,7 +180,7 @@ mod tests {
         let arguments = ServeArgs {
             data: data.map(Into::into),
             quickstart: quickstart.map(Into::into),
-            log_json: false,
+            ..ServeArgs::default()
         };
         let (directory, socket) = places(&global, &arguments);
         assert_eq!(format!("{} {}", directory.display(), socket.display()), expected);
@@ -179,5 +192,23 @@ mod tests {
         check(Some("d"), None, None, "d d/vds.sock");
         check(Some("d"), None, Some("s"), "d s");
         check(None, Some("q"), None, "q q/vds.sock");
+    }
+
+    #[test]
+    fn the_past_is_kept_as_long_as_was_said() {
+        let usual = HistoryLimits::default();
+        assert_eq!(history(&ServeArgs::default()), usual);
+        let count = ServeArgs { history_count: Some(5), ..ServeArgs::default() };
+        assert_eq!(history(&count), HistoryLimits { ended_max: 5, ..usual });
+        let age = Some(std::time::Duration::from_secs(2));
+        let age = ServeArgs { history_age: age, ..ServeArgs::default() };
+        assert_eq!(history(&age), HistoryLimits { age_ms_max: 2000, ..usual });
+    }
+
+    /// `--help` names them.
+    #[test]
+    fn the_usual_limits_are_the_ones_told() {
+        let usual = HistoryLimits::default();
+        assert_eq!((usual.ended_max, usual.age_ms_max), (10_000, 30 * 86_400_000));
     }
 }

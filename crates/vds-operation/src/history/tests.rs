@@ -63,3 +63,26 @@ fn the_past_is_bounded_by_count_and_age_and_running_ones_stay() {
     assert_eq!(history.expire(u64::MAX), [id(4)]);
     assert_eq!(history.iter().map(Operation::id).collect::<Vec<_>>(), [id(5)]);
 }
+
+/// Goal: the order is that of the ends, not that of being noticed; what comes in ended is no exception.
+#[test]
+fn what_ended_first_goes_first_whenever_it_is_noticed() {
+    let mut history = History::new(HistoryLimits { ended_max: 2, age_ms_max: u64::MAX });
+    let id = |number: u8| OperationId::from_bytes([number; 16]);
+    let ended = |number, unix_ms| {
+        let (operation, driver) = started(number, None);
+        fail(&driver, unix_ms);
+        operation
+    };
+    let (running, driver) = started(9, None);
+    assert!(history.insert(running));
+    assert!(history.insert(ended(1, 200)));
+    assert!(history.insert(ended(2, 300)));
+    assert_eq!(history.expire(400), []);
+    assert!(history.insert(ended(3, 100)));
+    assert_eq!(history.expire(400), [id(3)], "older than both that were there");
+    fail(&driver, 250);
+    assert_eq!(history.expire(400), [id(1)]);
+    assert_eq!(history.iter().map(Operation::id).collect::<Vec<_>>(), [id(2), id(9)]);
+    assert!(history.insert(ended(1, 500)), "a forgotten id may come again");
+}

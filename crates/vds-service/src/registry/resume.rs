@@ -51,9 +51,9 @@ impl Registry {
         }
         let (ended, unfinished): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|(_, record)| record.state.is_end());
-        for (provider, record) in ended {
-            self.take_in(provider, &Operation::ended(record));
-        }
+        let ended =
+            ended.into_iter().map(|(provider, record)| (provider, Operation::ended(record)));
+        self.take_in_ended(&ended.collect::<Vec<_>>());
         for (provider, record) in unfinished {
             match self.provider(provider) {
                 Ok(checked) if self.must_wait(&checked, &record, Duration::ZERO).await => {

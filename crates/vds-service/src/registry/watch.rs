@@ -20,31 +20,54 @@ const ADOPT_INTERVAL: Duration = Duration::from_secs(2);
 /// How often, and how many times at most, it is looked whether an operation behind an event has ended here too.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(10);
 const SETTLE_LOOKS_MAX: usize = 50;
+/// How long an operation may stay that should be forgotten.
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a provider that died over its events is left alone.
 const EVENTS_PAUSE: Duration = Duration::from_secs(5);
 
 impl Registry {
-    /// Takes an operation into the list, and tells the world about it until it ends. `false` if it is known.
+    /// Takes an operation into the list, and tells the world about it until it ends. `false` if it is known, or if it
+    /// ended so long ago that the list has no room for it.
     pub(super) fn take_in(&self, provider: ProviderId, operation: &Operation) -> bool {
         let id = operation.id();
-        let forgotten = {
+        let mut forgotten = {
             let mut operations = self.operations_locked();
-            if !operations.history.insert(operation.clone()) {
+            if !operations.insert(provider, operation) {
                 return false;
             }
-            operations.providers.insert(id, provider);
-            let forgotten = operations.history.expire(unix_ms());
-            for id in &forgotten {
-                operations.providers.remove(id);
-            }
-            forgotten
+            operations.expire()
         };
+        let before = forgotten.len();
+        // What is forgotten at once was never stored.
+        forgotten.retain(|other| *other != id);
+        let is_kept = forgotten.len() == before;
         self.forget(forgotten);
-        if !operation.is_ended() {
+        if is_kept && !operation.is_ended() {
             let (registry, operation) = (self.clone(), operation.clone());
             tokio::spawn(async move { registry.tell(provider, &operation).await });
         }
-        true
+        is_kept
+    }
+
+    /// Takes in what had ended before the service started, and forgets all at once what there is no room for.
+    pub(super) fn take_in_ended(&self, ended: &[(ProviderId, Operation)]) {
+        let forgotten = {
+            let mut operations = self.operations_locked();
+            for (provider, operation) in ended {
+                operations.insert(*provider, operation);
+            }
+            operations.expire()
+        };
+        self.forget(forgotten);
+    }
+
+    /// Forgets what is too old, or too much, as it becomes so. Ends never.
+    async fn keep_limits(&self) {
+        loop {
+            tokio::time::sleep(EXPIRE_INTERVAL).await;
+            let forgotten = self.operations_locked().expire();
+            self.forget(forgotten);
+        }
     }
 
     fn forget(&self, ids: Vec<OperationId>) {
@@ -126,6 +149,8 @@ impl Registry {
         let mut tasks = Vec::new();
         let registry = self.clone();
         tasks.push(tokio::spawn(async move { registry.take_up_waiting().await }));
+        let registry = self.clone();
+        tasks.push(tokio::spawn(async move { registry.keep_limits().await }));
         for checked in self.permanent() {
             tasks.extend(self.follow_one(checked));
         }

@@ -9,6 +9,9 @@ use vds_model::{Bytes, Hints, SizeError, UnmaskingList};
 const TIME_UNITS: [(&str, u64); 6] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
+/// The shortest time that anything is kept.
+const AGE_MIN: Duration = Duration::from_secs(1);
+
 /// Reads a size above zero, exactly.
 pub(super) fn size(text: &str) -> Result<Bytes, String> {
     match Bytes::parse(text) {
@@ -33,6 +36,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let unit = if unit.is_empty() { "s" } else { unit };
     let (_, unit_ms) = TIME_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(refused)?;
     number.checked_mul(*unit_ms).map(Duration::from_millis).ok_or_else(refused)
+}
+
+/// Reads how long something is kept: a time, but none so short that nobody would find it.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        kept if kept < AGE_MIN => Err(format!("{text} is too short: at least 1s")),
+        kept => Ok(kept),
+    }
 }
 
 /// Reads an address to listen on; the port is 3260 where none is given.
@@ -87,6 +98,14 @@ mod tests {
         check_duration("1w", None);
         check_duration("-1s", None);
         check_duration("18446744073709551615d", None);
+    }
+
+    #[test]
+    fn nothing_is_kept_for_no_time() {
+        assert_eq!(age("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert_eq!(age("1s"), Ok(AGE_MIN));
+        assert_eq!(age("999ms"), Err("999ms is too short: at least 1s".to_owned()));
+        assert!(age("0").is_err());
     }
 
     #[test]

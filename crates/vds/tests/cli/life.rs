@@ -13,6 +13,12 @@ const HOST: &str = "iqn.2025-01.org.example:host";
 /// A daemon with an array on sparse files of 1 GiB each.
 pub(crate) fn array(directory: &Path, drives: usize) -> Daemon {
     let daemon = serve(directory);
+    make_array(&daemon, directory, drives);
+    daemon
+}
+
+/// An array on sparse files of 1 GiB each.
+pub(crate) fn make_array(daemon: &Daemon, directory: &Path, drives: usize) {
     let mut arguments = vec!["subsystem".to_owned(), "create".to_owned(), "main".to_owned()];
     for number in 1..=drives {
         let path = drive_file(directory, number);
@@ -20,7 +26,6 @@ pub(crate) fn array(directory: &Path, drives: usize) -> Daemon {
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     daemon.run(&arguments).expect_code(0);
-    daemon
 }
 
 /// A new sparse file.

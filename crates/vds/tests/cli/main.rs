@@ -7,6 +7,7 @@ mod daemon;
 mod fake;
 mod golden;
 mod help;
+mod history;
 mod life;
 mod program;
 mod quickstart;
