@@ -25,9 +25,10 @@ const HELP: &str = "\
 cargo xtask CHORE
 
   ci [--without CLIENT]
-        the whole gate: fmt, clippy, tidy, docs, deny, then test
-  test [--level unit|doc|property|simulation|black-box] [--without CLIENT]
-        every test that fits 20 minutes, counted by level; installs missing outside clients where it may
+        the whole gate: fmt, clippy, tidy, docs, deny, then test --whole
+  test [--level unit|doc|property|simulation|black-box] [--without CLIENT] [--whole]
+        every test that fits 20 minutes, counted by level; installs missing outside clients where it may; tells at the end
+        what was not run and why; --whole: root, loop devices and FUSE are no reason where this machine has them
   iscsi-suite [--url URL [--url URL2]] [--only SUITE[.TEST]] [--limit SECONDS] [--restart COMMAND] [--renew]
         libiscsi's conformance suite, each test in a process of its own, compared with tests/iscsi-baseline.tsv;
         overwrites the LUN; without --url on a LUN of a daemon of its own
@@ -82,7 +83,7 @@ fn dispatch(arguments: &[String]) -> Result<bool> {
             Ok(true)
         }
         "bench" => bench::run(&root, whole),
-        "ci" => ci::run(&root, &Options::parse(rest)?),
+        "ci" => ci::run(&root, &Options::parse(rest)?.whole()),
         "test" => test::run(&root, &Options::parse(rest)?),
         "iscsi-suite" => iscsi_suite::run(&root, &iscsi_suite::Options::parse(rest)?),
         "kill" => kill::run(&root, whole),

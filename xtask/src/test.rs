@@ -7,6 +7,7 @@ mod clients;
 mod executable;
 mod level;
 mod libtest;
+mod needs;
 mod totals;
 
 use crate::arguments::Arguments;
@@ -16,6 +17,7 @@ use anyhow::Result;
 use executable::{Executable, Ran};
 use level::{Level, Properties};
 use libtest::Verdict;
+use needs::Machine;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -28,21 +30,28 @@ const WORTH_A_LINE: Duration = Duration::from_secs(3);
 pub(crate) struct Options {
     levels: Vec<Level>,
     without: Vec<String>,
+    is_whole: bool,
 }
 
 impl Options {
-    /// `--level L` (more than once for more than one) and `--without CLIENT`.
+    /// `--level L` (more than once for more than one), `--without CLIENT` and `--whole`.
     ///
     /// # Errors
     /// When an argument is not understood.
     pub(crate) fn parse(mut arguments: Arguments) -> Result<Self> {
         let mut levels = arguments.values("--level")?;
         let without = arguments.values("--without")?;
+        let is_whole = arguments.flag("--whole");
         arguments.end()?;
         if levels.is_empty() {
             levels = Level::ALL.to_vec();
         }
-        Ok(Self { levels, without })
+        Ok(Self { levels, without, is_whole })
+    }
+
+    /// As with `--whole`: a test that says it needs what this machine has is a failure.
+    pub(crate) fn whole(self) -> Self {
+        Self { is_whole: true, ..self }
     }
 
     fn wants(&self, level: Level) -> bool {
@@ -58,7 +67,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     if options.wants(Level::BlackBox) {
         clients::ensure(root, &options.without)?;
     }
-    let mut totals = Totals::new(&options.levels, &options.without);
+    // Which machine it is does not matter where tests may leave out what they like.
+    let machine = if options.is_whole { Machine::look() } else { Machine::default() };
+    let mut totals = Totals::new(&options.levels, &options.without, machine);
     let built = executable::build(root);
     // Building is not testing: the twenty minutes begin here.
     let started = Instant::now();

@@ -1,6 +1,7 @@
 //! The sums, by level, and what is told at the end.
 
 use super::level::Level;
+use super::needs::Machine;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -20,19 +21,27 @@ pub(super) struct Totals {
     failures: Vec<String>,
     /// Whether there was anything to run.
     is_built: bool,
-    not_run: Vec<String>,
+    not_run: Vec<NotRun>,
     without: Vec<String>,
+    /// What the machine has, where having it means that a test has to run.
+    machine: Machine,
+}
+
+struct NotRun {
+    name: String,
+    reason: String,
 }
 
 impl Totals {
-    /// Nothing ran yet; each of these levels has to.
-    pub(super) fn new(levels: &[Level], without: &[String]) -> Self {
+    /// Nothing ran yet; each of these levels has to, and each test that needs nothing but what this machine has.
+    pub(super) fn new(levels: &[Level], without: &[String], machine: Machine) -> Self {
         Self {
             counts: levels.iter().map(|&level| (level, Count::default())).collect(),
             failures: Vec::new(),
             is_built: true,
             not_run: Vec::new(),
             without: without.to_vec(),
+            machine,
         }
     }
 
@@ -51,10 +60,14 @@ impl Totals {
         self.tell(name, printed);
     }
 
-    /// A test said why it could not run.
+    /// A test said why it could not run. A failure, if the reason is none here.
     pub(super) fn not_run(&mut self, level: Level, name: &str, reason: &str) {
+        if self.machine.has_all(reason) {
+            self.failed(level, name, &format!("not run: {reason}, which this machine has"));
+            return;
+        }
         self.count(level).not_run += 1;
-        self.not_run.push(format!("{name}: {reason}"));
+        self.not_run.push(NotRun { name: name.to_owned(), reason: reason.to_owned() });
     }
 
     /// Something failed that is not a test.
@@ -85,16 +98,30 @@ impl Totals {
                 failures.push(format!("level {level}: no test of it ran"));
             }
         }
-        lines.extend(self.not_run.iter().map(|name| format!("not run: {name}")));
+        let told = |it: &NotRun| format!("not run: {}: {}", it.name, it.reason);
+        lines.extend(self.not_run.iter().map(told));
         if !self.without.is_empty() {
             lines.push(format!("left out by --without: {}", self.without.join(", ")));
         }
         lines.extend(failures.iter().map(|name| format!("failed: {name}")));
         let over = if elapsed > BUDGET { ", over the 20 minutes they should fit" } else { "" };
+        lines.extend(self.gap());
         lines.push(format!("tests took {} s{over}", elapsed.as_secs()));
         let passed: usize = self.counts.values().map(|count| count.passed).sum();
         lines.push(format!("{passed} passed, {} failed", failures.len()));
         lines
+    }
+
+    /// That this was not the whole of the tests, and why; nothing if it was.
+    fn gap(&self) -> Option<String> {
+        let mut by_reason: BTreeMap<&str, usize> = BTreeMap::new();
+        for it in &self.not_run {
+            *by_reason.entry(&it.reason).or_default() += 1;
+        }
+        let reasons: Vec<String> =
+            by_reason.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let count = self.not_run.len();
+        (count > 0).then(|| format!("NOT THE WHOLE: {count} not run ({})", reasons.join(", ")))
     }
 
     /// Prints them; true if nothing failed.
@@ -111,7 +138,8 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_sum() {
-        let mut totals = Totals::new(&[Level::Unit, Level::Doc], &["curl".to_owned()]);
+        let mut totals =
+            Totals::new(&[Level::Unit, Level::Doc], &["curl".to_owned()], Machine::default());
         totals.passed(Level::Unit);
         totals.passed(Level::Unit);
         totals.failed(Level::Doc, "doc a", "why");
@@ -126,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_level_that_ran_nothing_is_a_failure() {
-        let mut totals = Totals::new(&[Level::Unit, Level::Simulation], &[]);
+        let mut totals = Totals::new(&[Level::Unit, Level::Simulation], &[], Machine::default());
         totals.passed(Level::Unit);
         totals.not_run(Level::Simulation, "s", "needs root");
         let lines = totals.lines(Duration::from_secs(3));
@@ -136,12 +164,40 @@ mod tests {
 
     #[test]
     fn a_broken_harness_is_a_failure() {
-        let mut totals = Totals::new(&[Level::Unit], &[]);
+        let mut totals = Totals::new(&[Level::Unit], &[], Machine::default());
         totals.passed(Level::Unit);
         totals.broken("vds-io", "died");
         assert_eq!(totals.lines(Duration::ZERO).last().unwrap(), "1 passed, 1 failed");
-        let mut totals = Totals::new(&Level::ALL, &[]);
+        let mut totals = Totals::new(&Level::ALL, &[], Machine::default());
         totals.unbuilt("a type error");
         assert_eq!(totals.lines(Duration::ZERO).last().unwrap(), "0 passed, 1 failed");
+    }
+
+    #[test]
+    fn what_did_not_run_is_summed_up_by_reason() {
+        let mut totals = Totals::new(&[Level::Unit], &[], Machine::default());
+        totals.passed(Level::Unit);
+        let is_told = |totals: &Totals, told: &str| {
+            totals.lines(Duration::ZERO).iter().any(|line| line.starts_with(told))
+        };
+        assert!(!is_told(&totals, "NOT THE WHOLE"));
+        totals.not_run(Level::Unit, "a", "needs root");
+        totals.not_run(Level::Unit, "b", "without curl");
+        totals.not_run(Level::Unit, "c", "needs root");
+        assert!(is_told(&totals, "NOT THE WHOLE: 3 not run (2 needs root, 1 without curl)"));
+        assert_eq!(totals.lines(Duration::ZERO).last().unwrap(), "1 passed, 0 failed");
+    }
+
+    #[test]
+    fn what_the_machine_has_is_no_reason() {
+        let machine = Machine { root: true, loop_devices: true, fuse: false };
+        let mut totals = Totals::new(&[Level::Unit], &[], machine);
+        totals.passed(Level::Unit);
+        totals.not_run(Level::Unit, "a", "needs root and /dev/fuse");
+        assert_eq!(totals.lines(Duration::ZERO).last().unwrap(), "1 passed, 0 failed");
+        totals.not_run(Level::Unit, "b", "needs root and loop devices");
+        let lines = totals.lines(Duration::ZERO);
+        assert!(lines.contains(&"failed: b".to_owned()), "{lines:#?}");
+        assert_eq!(lines.last().unwrap(), "1 passed, 1 failed");
     }
 }

@@ -101,7 +101,9 @@ fn programs(scene: &Scene, more: &[&str]) -> Result<Vec<PathBuf>> {
     for (function, file) in WRAPPERS {
         let file = cpp.file(file);
         if !file.exists() {
-            println!("not run with the documented sample: it does not lie beside the repository");
+            println!(
+                "not run: the documented sample does not lie beside the repository; our own does"
+            );
             continue;
         }
         let program = scene.folder.path().join(function);

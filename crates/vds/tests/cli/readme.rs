@@ -52,7 +52,7 @@ fn six_commands_lead_to_a_lun_with_chap() {
     let first = LoopDevice::over(&directory.path().join("one"));
     let second = LoopDevice::over(&directory.path().join("two"));
     let (Some(first), Some(second)) = (first, second) else {
-        println!("not run: needs root");
+        println!("not run: needs root and loop devices");
         return;
     };
     // As they stand there, but for what of this machine others may be using: directory, devices, port.
