@@ -68,7 +68,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
         clients::ensure(root, &options.without)?;
     }
     // Which machine it is does not matter where tests may leave out what they like.
-    let machine = if options.is_whole { Machine::look() } else { Machine::default() };
+    let machine =
+        if options.is_whole { Machine::look(&std::env::temp_dir()) } else { Machine::default() };
     let mut totals = Totals::new(&options.levels, &options.without, machine);
     let built = executable::build(root);
     // Building is not testing: the twenty minutes begin here.
