@@ -20,6 +20,7 @@ use vds_io::{Buffer, Disk, DiskDescription, DiskError, DiskErrorKind, LocalFutur
 use vds_model::DriveId;
 
 use crate::patience::PERIOD;
+use crate::standing::Standing;
 
 /// A request that has not been answered for more looks than this never will be: the drive is lost. Looks are counted and
 /// not the clock read, for time in which nobody looked is no drive's silence.
@@ -43,6 +44,8 @@ pub(crate) struct Drive {
     flushes: RefCell<Flushes>,
     /// Told once, when the drive is lost.
     on_lost: RefCell<Vec<Waker>>,
+    /// What is written to a member is written in the name of its array.
+    standing: RefCell<Option<Rc<Standing>>>,
     counters: Counters,
 }
 
@@ -114,6 +117,7 @@ impl Drive {
             in_flight: RefCell::default(),
             flushes: RefCell::default(),
             on_lost: RefCell::default(),
+            standing: RefCell::default(),
             counters: Counters::default(),
         });
         // Two tasks: a drive that answers nothing does not answer either whether it is there.
@@ -188,6 +192,20 @@ impl Drive {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// From now on nothing is written or flushed that is not right by `standing`.
+    pub(crate) fn obey(&self, standing: &Rc<Standing>) {
+        *self.standing.borrow_mut() = Some(Rc::clone(standing));
+    }
+
+    /// Waits until it is right to write.
+    async fn permit(&self) -> Result<(), DiskError> {
+        let standing = self.standing.borrow().clone();
+        match standing {
+            Some(standing) => standing.permit().await,
+            None => Ok(()),
+        }
+    }
+
     /// Completes when the drive is lost.
     pub(crate) fn until_lost(self: &Rc<Self>) -> impl Future<Output = DiskError> + use<> {
         let drive = Rc::clone(self);
@@ -230,13 +248,15 @@ impl Drive {
         }
     }
 
-    /// Writes `data` from `block` on. After an error any part of it may be on the drive.
+    /// Writes `data` from `block` on. After an error any part of it may be on the drive; nothing is, and the drive is as well as
+    /// before, if the array is frozen ([`DiskErrorKind::InUse`]).
     pub(crate) async fn write(
         self: &Rc<Self>,
         block: u64,
         data: Arc<Buffer>,
     ) -> Result<(), DiskError> {
         self.check_range(block, data.blocks())?;
+        self.permit().await?;
         bump(&self.counters.writes);
         let mut attempts = 0;
         loop {
@@ -267,8 +287,10 @@ impl Drive {
         true
     }
 
-    /// Makes every write durable that completed before this call. A failure is final: the drive is lost.
+    /// Makes every write durable that completed before this call. A failure is final: the drive is lost. But for
+    /// [`DiskErrorKind::InUse`]: the array is frozen, and nothing was asked of the drive.
     pub(crate) async fn flush(self: &Rc<Self>) -> Result<(), DiskError> {
+        self.permit().await?;
         let wanted = self.flushes.borrow().completed_writes;
         loop {
             if let Some(error) = self.lost() {
@@ -314,7 +336,7 @@ impl Drive {
 
     /// Gives a range back to the drive. Failures do not matter: nothing is lost by them.
     pub(crate) async fn discard(self: &Rc<Self>, block: u64, blocks: u64) {
-        if self.lost().is_some() {
+        if self.lost().is_some() || self.permit().await.is_err() {
             return;
         }
         let bytes = BLOCK_BYTES as u64;

@@ -30,6 +30,7 @@ mod lun;
 mod patience;
 mod signal;
 mod space;
+mod standing;
 
 pub use embedded::{
     Embedded, Export, ExportedChap, ExportedInitiator, ExportedLun, ExportedPortal,

@@ -151,6 +151,8 @@ pub struct Superblock {
     pub instance: [u8; 16],
     /// The array's name, cut to 64 bytes.
     pub array_name: String,
+    /// Of the start of the machine on which that service runs; zero if it is not known.
+    pub boot: [u8; 16],
 }
 
 impl Superblock {
@@ -176,6 +178,7 @@ impl Superblock {
             end -= 1;
         }
         bytes[128..128 + end].copy_from_slice(&self.array_name.as_bytes()[..end]);
+        bytes[192..208].copy_from_slice(&self.boot);
         head::seal(&mut bytes);
         bytes
     }
@@ -208,6 +211,7 @@ impl Superblock {
             joined_unix_ms: u64_at(bytes, 104),
             instance: array_at(bytes, 112),
             array_name: String::from_utf8_lossy(name).into_owned(),
+            boot: array_at(bytes, 192),
         })
     }
 }
@@ -254,6 +258,7 @@ mod tests {
             joined_unix_ms: 99,
             instance: [3; 16],
             array_name: "ä".repeat(40),
+            boot: [4; 16],
         };
         for (slot, here) in [(0, 0), (1, geometry.second_superblock())] {
             let bytes = superblock.encode(slot);

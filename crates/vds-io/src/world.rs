@@ -59,6 +59,9 @@ pub struct World {
     pub rng: Rc<dyn Rng>,
     /// Tasks.
     pub spawn: Rc<dyn Spawn>,
+    /// Which start of which machine this is. Programs with the same one see each other's locks; 16 random bytes where it is not
+    /// known, which are nobody else's.
+    pub boot: [u8; 16],
 }
 
 /// Waits for all futures; their results in order.

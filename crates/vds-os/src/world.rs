@@ -90,12 +90,37 @@ impl Drop for Guard {
 
 /// Clock, chance and tasks of the real machine, for an engine on this thread.
 pub fn world() -> World {
-    World { clock: Rc::new(OsClock), rng: Rc::new(OsRng), spawn: Rc::new(LocalSpawn) }
+    let boot = *BOOT;
+    World { clock: Rc::new(OsClock), rng: Rc::new(OsRng), spawn: Rc::new(LocalSpawn), boot }
+}
+
+/// The kernel's id of its start, the same for all processes and containers on it. Without one this process is taken for
+/// a machine of its own, which costs a wait and no safety.
+static BOOT: LazyLock<[u8; 16]> = LazyLock::new(|| {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    parse_boot_id(&text).unwrap_or_else(|| OsRng.uuid_bytes())
+});
+
+fn parse_boot_id(text: &str) -> Option<[u8; 16]> {
+    let digits: String = text.trim().chars().filter(|it| *it != '-').collect();
+    let number = u128::from_str_radix(&digits, 16).ok()?;
+    (digits.len() == 32 && number != 0).then(|| number.to_be_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_boot_id_is_read_or_refused() {
+        let id = "0a1b2c3d-4e5f-4071-8293-a4b5c6d7e8f9\n";
+        let bytes = parse_boot_id(id).unwrap();
+        assert_eq!((bytes[0], bytes[15]), (0x0a, 0xf9));
+        for wrong in ["", "00000000-0000-0000-0000-000000000000", "1234", "not an id"] {
+            assert_eq!(parse_boot_id(wrong), None, "{wrong}");
+        }
+        assert_eq!(world().boot, world().boot);
+    }
 
     #[test]
     fn time_passes_and_chance_differs() {

@@ -181,6 +181,13 @@ impl Sim {
         crate::world::world(&self.core)
     }
 
+    /// The same for an engine on another machine, that reaches the same drives: see [`SimDisks::source_elsewhere`].
+    ///
+    /// [`SimDisks::source_elsewhere`]: crate::SimDisks::source_elsewhere
+    pub fn world_elsewhere(&self) -> World {
+        World { boot: [0xB1; 16], ..self.world() }
+    }
+
     /// Chance for the test's own decisions.
     pub fn chance(&self) -> Chance {
         self.core.chance.fork()

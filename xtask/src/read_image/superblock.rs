@@ -9,7 +9,7 @@ use anyhow::Result;
 const MAGIC: [u8; 8] = *b"VDSSUPER";
 const NAME_BYTES: usize = 64;
 /// Behind the last field.
-const END: usize = 192;
+const END: usize = 208;
 /// The blocks between slot 0 and the ring.
 const RING_FIRST: u64 = 16;
 /// What a slab's size can be.
@@ -31,6 +31,7 @@ pub(super) struct Superblock {
     pub(super) joined_ms: u64,
     pub(super) instance: Id,
     pub(super) name: String,
+    pub(super) boot: Id,
 }
 
 impl Superblock {
@@ -71,6 +72,7 @@ impl Superblock {
         let padded = fields.take(NAME_BYTES)?;
         let length = padded.iter().position(|byte| *byte == 0).unwrap_or(NAME_BYTES);
         let (name, padding) = padded.split_at(length);
+        let boot = fields.id()?;
         if !is_zero(padding) || !is_zero(&block[END..]) {
             complaints.push("padding is not zero".to_owned());
         }
@@ -92,6 +94,7 @@ impl Superblock {
             joined_ms,
             instance,
             name,
+            boot,
         };
         Ok((superblock, complaints))
     }
@@ -187,7 +190,7 @@ fn read_slot(
 fn print(superblock: &Superblock, report: &mut Report) {
     let Superblock { drive, blocks, journal_first, journal_blocks, .. } = superblock;
     let Superblock { snapshot_blocks, slab_start, slab_count, slab_shift, .. } = superblock;
-    let Superblock { joined_ms, instance, name, .. } = superblock;
+    let Superblock { joined_ms, instance, name, boot, .. } = superblock;
     report.line(
         2,
         format_args!(
@@ -195,5 +198,10 @@ fn print(superblock: &Superblock, report: &mut Report) {
              slab_start {slab_start}, slab_count {slab_count}, slab_shift {slab_shift}"
         ),
     );
-    report.line(2, format_args!("joined {joined_ms} ms, instance {instance}, array name {name:?}"));
+    report.line(
+        2,
+        format_args!(
+            "joined {joined_ms} ms, instance {instance}, boot {boot}, array name {name:?}"
+        ),
+    );
 }

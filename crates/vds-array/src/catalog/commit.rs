@@ -180,6 +180,10 @@ impl Catalog {
         self.freeze_if_too_few();
         let lacking = self.members.borrow_mut().apply(&group.changes);
         self.freeze_if_too_few();
+        // The round took a while: whether the array was ours all the time shows now.
+        if self.standing.permit().await.is_err() {
+            tracing::debug!(round = ?entry.round, "written when the array froze");
+        }
         if let Some(reason) = self.frozen() {
             for waiter in group_waiters {
                 waiter.answer(Err(CatalogError::Frozen(reason.clone())));
@@ -332,12 +336,13 @@ impl Catalog {
     }
 
     /// Ends all changes until the array is opened anew: nothing is acknowledged from here on.
-    fn freeze(&self, reason: FreezeReason) {
+    pub(super) fn freeze(&self, reason: FreezeReason) {
         if self.frozen.borrow().is_some() {
             return;
         }
         tracing::error!(%reason, "the array is frozen");
         *self.frozen.borrow_mut() = Some(reason.clone());
+        self.standing.end();
         let error = CatalogError::Frozen(reason);
         self.queue.borrow_mut().fail(&error);
         self.members.borrow_mut().fail(&error);

@@ -16,6 +16,7 @@ use super::superblock::{self, Slots};
 use super::{Catalog, CatalogError, CatalogState, MemberCopy, membership, state};
 use crate::drive::Drive;
 use crate::signal::promise;
+use crate::standing::Moment;
 
 /// What a new array is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,7 @@ impl Catalog {
         .await;
         first_error(prepared).map_err(|(drive, source)| CreateError::Drive { drive, source })?;
         let instance = world.rng.uuid_bytes();
+        let at = Moment::now(&*world.clock);
         let written = on_all(drives.clone(), |drive| {
             let (world, new) = (world.clone(), new.clone());
             Box::pin(async move { write_first_superblock(&world, &new, &drive, instance).await })
@@ -71,6 +73,7 @@ impl Catalog {
             let holds = holders.contains(&drive.number);
             let mut member = Member::new(&catalog, Rc::clone(&drive), (0, !holds));
             member.synced = holds;
+            member.look_for_others(&catalog, FIRST_GENERATION, at);
             catalog.members.borrow_mut().insert(member);
         }
         Ok(catalog)
@@ -174,8 +177,12 @@ impl Catalog {
         self.push_snapshot(Some(number), Some(waiter));
         synced.await?;
         let name = self.state.borrow().array.name.clone();
+        let at = Moment::now(&*self.world.clock);
         // Before the record: a member always has a superblock, and a superblock without a record is nobody's.
         slots.rewrite(&self.world, drive, self.instance, &name).await.map_err(newcomer)?;
+        if let Some(member) = self.members.borrow_mut().member_mut(number) {
+            member.look_for_others(self, slots.superblock.generation, at);
+        }
         if !self.members.borrow().takes_part(number) {
             let failed = || DiskError::new(DiskErrorKind::Range, "a write of the catalog failed");
             return Err(newcomer(drive.lost().unwrap_or_else(failed)));
@@ -243,6 +250,9 @@ async fn prepare(
     drive.flush().await
 }
 
+/// Of the first superblock that is written to a drive.
+const FIRST_GENERATION: u64 = 1;
+
 /// The slots of a drive that has none.
 pub(super) fn blank_slots(array: SubsystemId, drive: &Drive, joined_unix_ms: u64) -> Slots {
     let superblock = Superblock {
@@ -253,6 +263,7 @@ pub(super) fn blank_slots(array: SubsystemId, drive: &Drive, joined_unix_ms: u64
         joined_unix_ms,
         instance: [0; 16],
         array_name: String::new(),
+        boot: [0; 16],
     };
     Slots { superblock, first: 0 }
 }

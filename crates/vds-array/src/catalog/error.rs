@@ -18,6 +18,15 @@ pub(crate) enum FreezeReason {
         /// Those that failed, with the cause.
         failed: Vec<(DriveNo, String)>,
     },
+    /// Another service took a member while it was in use here: going on could make two histories of one array.
+    MetAnother {
+        /// The member.
+        drive: DriveNo,
+        /// Where it was opened.
+        path: String,
+        /// The name of the other array that it belongs to now, if it is another.
+        array: Option<String>,
+    },
     /// The state does not fit the snapshot area although every transaction was checked: a bug of ours.
     SnapshotTooLarge {
         /// Bytes that it takes.
@@ -37,6 +46,16 @@ impl fmt::Display for FreezeReason {
                     write!(f, "; {drive}: {why}")?;
                 }
                 f.write_str("; bring the failed drives back and open the array again")
+            }
+            Self::MetAnother { drive, path, array } => {
+                match array {
+                    None => write!(f, "another service has opened this array: {drive} ({path})")?,
+                    Some(array) => write!(f, "another service took {drive} ({path}) for {array}")?,
+                }
+                f.write_str(
+                    " carries its mark, not ours; nothing is written here any more; see which of the two is to have the \
+                     drives, stop the other, and only then open the array again",
+                )
             }
             Self::SnapshotTooLarge { bytes, room_bytes } => {
                 write!(f, "the catalog takes {bytes} bytes, its area holds {room_bytes}")
@@ -218,7 +237,7 @@ impl InspectError {
     }
 }
 
-/// Why an array was not opened. Nothing was written, except where the variant says so.
+/// Why an array was not opened. Nothing was written but superblocks, except where the variant says so.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum OpenError {
@@ -253,6 +272,15 @@ pub(crate) enum OpenError {
         present: Vec<DriveNo>,
         /// Names of the missing ones.
         missing: Vec<String>,
+    },
+    /// Another service is opening the array, or has it open. Drives may carry our mark by now, which stops that service too: the
+    /// later one has it.
+    #[error(
+        "another service is opening the array or has it open: {path} carries its mark; stop it first"
+    )]
+    InUse {
+        /// Where it was seen.
+        path: String,
     },
     /// Two histories of one array could each be opened, and they are never merged.
     #[error("the drives carry {} histories of one array; open without the drives of all but one", .lineages.len())]
@@ -310,6 +338,7 @@ impl OpenError {
             Self::SeveralArrays { .. } => "array.several",
             Self::NoQuorum { .. } => "array.no_quorum",
             Self::HalfPresent { .. } => "array.half_present",
+            Self::InUse { .. } => "array.in_use",
             Self::Diverged { .. } => "array.diverged",
             Self::Corrupt { .. } | Self::NoCopy { .. } | Self::Unreadable(_) => {
                 "array.catalog_corrupt"

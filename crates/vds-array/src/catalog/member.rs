@@ -9,10 +9,12 @@ use std::task::{Poll, Waker};
 
 use vds_format::{DriveNo, Round};
 
+use super::look::Look;
 use super::membership::{holders, may_go_on};
 use super::{Catalog, CatalogError, FreezeReason};
 use crate::drive::Drive;
 use crate::signal::Promise;
+use crate::standing::Moment;
 
 /// A change of membership by one round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,10 @@ pub(super) struct Member {
     pub(super) next_area: u8,
     /// Both areas are written by the next snapshot: they hold nothing yet, or something was damaged.
     pub(super) both_areas: bool,
+    /// Of the superblock that was written last.
+    pub(super) generation: u64,
+    /// None until the superblock says whose the drive is.
+    look: Option<Look>,
     _watch: Watch,
 }
 
@@ -59,7 +65,17 @@ impl Member {
         (next_area, both_areas): (u8, bool),
     ) -> Self {
         let watch = Watch::start(catalog, Rc::clone(&drive));
-        Self { drive, synced: false, next_area, both_areas, _watch: watch }
+        drive.obey(&catalog.standing);
+        let synced = false;
+        Self { drive, synced, next_area, both_areas, generation: 0, look: None, _watch: watch }
+    }
+
+    /// From now on the superblock is looked at: it carries `generation` of this service since `at`.
+    pub(super) fn look_for_others(&mut self, catalog: &Rc<Catalog>, generation: u64, at: Moment) {
+        // The old look ends first: it speaks for the same drive.
+        self.look = None;
+        self.generation = generation;
+        self.look = Some(Look::start(catalog, &self.drive, generation, at));
     }
 }
 

@@ -17,6 +17,7 @@
 //!   that does. Together with the counts in [`membership`] this is why two sets of drives that share none can never both
 //!   open the array.
 //! - An entry overwrites only what a durable snapshot contains.
+//! - A round is acknowledged only while the members' superblocks say that the array is ours ([`Standing`]).
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeSet;
@@ -29,13 +30,16 @@ use vds_io::{DiskError, LocalFuture, World};
 use vds_model::SubsystemId;
 
 use crate::signal::{Answer, Promise, promise};
+use crate::standing::Standing;
 
 mod choose;
+mod claim;
 mod commit;
 mod create;
 mod error;
 mod inspect;
 mod journal;
+mod look;
 mod member;
 mod membership;
 mod open;
@@ -84,6 +88,7 @@ pub(crate) struct Catalog {
     /// Drives to be left out because they are gone, not because they failed.
     vanished: RefCell<BTreeSet<DriveNo>>,
     frozen: RefCell<Option<FreezeReason>>,
+    standing: Rc<Standing>,
     driver: RefCell<Option<Waker>>,
     expelled: RefCell<Vec<Told>>,
     /// Planted bug: acknowledge without waiting for flushes, so that the tests can show that they would see it.
@@ -104,6 +109,7 @@ impl Catalog {
     ) -> Rc<Self> {
         let members = Members::new(state.active(), settled);
         let snapshot_round = Cell::new(log.round);
+        let standing = Standing::new(Rc::clone(&world.clock));
         let catalog = Rc::new(Self {
             world,
             array,
@@ -117,6 +123,7 @@ impl Catalog {
             members: RefCell::new(members),
             vanished: RefCell::default(),
             frozen: RefCell::default(),
+            standing,
             driver: RefCell::default(),
             expelled: RefCell::default(),
             #[cfg(test)]
@@ -146,6 +153,11 @@ impl Catalog {
     /// Why nothing is committed any more, if so.
     pub(crate) fn frozen(&self) -> Option<FreezeReason> {
         self.frozen.borrow().clone()
+    }
+
+    /// Whether this service may write and acknowledge.
+    pub(crate) fn standing(&self) -> &Rc<Standing> {
+        &self.standing
     }
 
     /// Bytes that a snapshot takes now, and that it may take.

@@ -8,6 +8,7 @@ use vds_io::{Disk, DiskError, DiskErrorKind, LocalFuture, World, join_all};
 use vds_model::{DriveId, SubsystemId};
 
 use super::choose::{Choice, choose};
+use super::claim::Claim;
 use super::commit::Transaction;
 use super::error::{InspectError, OpenError};
 use super::inspect::{Damage, DamagedStructure, MemberCopy, inspect};
@@ -18,6 +19,7 @@ use super::{Catalog, CatalogError, state};
 use crate::drive::Drive;
 use crate::patience::in_time;
 use crate::signal::promise;
+use crate::standing::{Moment, claim_wait};
 
 /// A drive that cannot be read for so long is not there. A snapshot of 64 MiB takes a slow drive a second.
 const LOOK_PERIODS_MAX: u32 = 20;
@@ -63,6 +65,7 @@ pub(crate) struct Found {
     choice: Choice,
     unknown: Vec<String>,
     unusable: Vec<InspectError>,
+    without: Vec<DriveId>,
 }
 
 impl Found {
@@ -84,10 +87,35 @@ impl Found {
     /// Opens it. Drives that are not there are left out.
     ///
     /// # Errors
-    /// [`OpenError::Commit`].
+    /// [`OpenError::InUse`], [`OpenError::Commit`]; and any other when the drives changed since they were looked at.
     pub(crate) async fn open(self) -> Result<Opened, OpenError> {
-        let mut opened = bring_up(self.world, self.array, self.choice, self.unknown).await?;
-        opened.unusable = self.unusable;
+        let Self { world, array, mut choice, mut unknown, mut unusable, without } = self;
+        let mut claim = Claim::make(&world, &choice).await?;
+        if claim.must_wait {
+            tracing::info!(%array, "a service elsewhere may have the array open: it is given time to see that it must stop");
+            world.clock.sleep(claim_wait()).await;
+            let at = Moment::now(&*world.clock);
+            let mut repaired = Vec::new();
+            let mut disks = Vec::new();
+            for copy in choice.copies {
+                repaired.extend(
+                    copy.damage.into_iter().filter(|it| it.what == DamagedStructure::Superblock),
+                );
+                disks.push(copy.disk);
+            }
+            let (mut copies, unreadable) = look_at(&world, disks).await;
+            unusable.extend(unreadable);
+            claim.check(array, &copies, at)?;
+            copies.retain(|copy| copy.array() == array);
+            for copy in &mut copies {
+                // The claim wrote those anew.
+                let drive = copy.drive_id();
+                copy.damage.extend(repaired.extract_if(.., |it| it.drive == drive));
+            }
+            choice = choose(without_duplicates(copies, &mut unknown), &without).await?;
+        }
+        let mut opened = bring_up(world, array, choice, claim, unknown).await?;
+        opened.unusable = unusable;
         Ok(opened)
     }
 }
@@ -114,6 +142,26 @@ pub(crate) async fn find(
     disks: Vec<Rc<dyn Disk>>,
     options: &OpenOptions,
 ) -> Result<Found, OpenError> {
+    let (mut copies, unusable) = look_at(&world, disks).await;
+    let array = match the_array(&copies, options.array) {
+        Err(OpenError::NoDrives) => {
+            let telling =
+                |error: &InspectError| !matches!(error, InspectError::NoSuperblock { .. });
+            let first = unusable.into_iter().find(telling);
+            return Err(first.map_or(OpenError::NoDrives, OpenError::Inspect));
+        }
+        result => result?,
+    };
+    copies.retain(|copy| copy.array() == array && !options.without.contains(&copy.drive_id()));
+    let mut unknown = Vec::new();
+    let copies = without_duplicates(copies, &mut unknown);
+    let choice = choose(copies, &options.without).await?;
+    let without = options.without.clone();
+    Ok(Found { world, array, choice, unknown, unusable, without })
+}
+
+/// Reads drives: what they carry, and what cannot be used.
+async fn look_at(world: &World, disks: Vec<Rc<dyn Disk>>) -> (Vec<MemberCopy>, Vec<InspectError>) {
     let looks = disks.into_iter().map(|disk| {
         let path = disk.describe().path;
         let look = Box::pin(look(disk));
@@ -134,20 +182,7 @@ pub(crate) async fn find(
             Err(error) => unusable.push(error),
         }
     }
-    let array = match the_array(&copies, options.array) {
-        Err(OpenError::NoDrives) => {
-            let telling =
-                |error: &InspectError| !matches!(error, InspectError::NoSuperblock { .. });
-            let first = unusable.into_iter().find(telling);
-            return Err(first.map_or(OpenError::NoDrives, OpenError::Inspect));
-        }
-        result => result?,
-    };
-    copies.retain(|copy| copy.array() == array && !options.without.contains(&copy.drive_id()));
-    let mut unknown = Vec::new();
-    let copies = without_duplicates(copies, &mut unknown);
-    let choice = choose(copies, &options.without).await?;
-    Ok(Found { world, array, choice, unknown, unusable })
+    (copies, unusable)
 }
 
 /// Reads a drive and makes durable what was read: it may lie in the drive's cache only, left there by a service that was
@@ -190,6 +225,8 @@ struct Present {
     state: DriveState,
     slots: Slots,
     next_area: (u8, bool),
+    /// Why its superblocks could not be written.
+    unclaimed: Option<DiskError>,
 }
 
 /// What was found beside the drives that are used.
@@ -203,6 +240,7 @@ async fn bring_up(
     world: World,
     array: SubsystemId,
     mut choice: Choice,
+    mut claim: Claim,
     mut unknown: Vec<String>,
 ) -> Result<Opened, OpenError> {
     let mut damage = Vec::new();
@@ -231,19 +269,20 @@ async fn bring_up(
         let (area, bad_area) = copy.next_area();
         // A drive that lags gets both areas: nothing on it may say again what held before.
         let next_area = (area, bad_area || !choice.is_newest(&copy));
-        let slots = copy.slots();
         let geometry = copy.superblock.geometry;
         let id = copy.drive_id();
+        let slots = claim.slots.remove(&id).unwrap_or_else(|| copy.slots());
+        let unclaimed = claim.failed.remove(&id);
         let drive = Drive::start(number, id, geometry, copy.disk, world.clone());
-        present.push(Present { drive, state, slots, next_area });
+        present.push(Present { drive, state, slots, next_area, unclaimed });
     }
     choice.forced = choice.forced.map(|_| Lineage(world.rng.uuid_bytes()));
     let room = Room::of(&choice.geometry);
-    let instance = world.rng.uuid_bytes();
     let log = choice.log.clone();
     let state = choice.state.clone();
+    let instance = claim.instance;
     let catalog = Catalog::start(world, array, instance, room, state, log, choice.settled);
-    catalog.make_equal(&choice, &mut present).await?;
+    catalog.make_equal(&choice, &present, claim.at).await?;
     let returned = catalog.take_returned(&mut present).await;
     Ok(catalog.opened(&choice, present, returned, Beside { diverged, unknown, damage }))
 }
@@ -253,13 +292,22 @@ impl Catalog {
     async fn make_equal(
         self: &Rc<Self>,
         choice: &Choice,
-        present: &mut [Present],
+        present: &[Present],
+        claimed_at: Moment,
     ) -> Result<(), CatalogError> {
         let paths = self.moved_paths(present);
         let first = {
             let mut members = self.members.borrow_mut();
-            for it in present.iter().filter(|it| it.state == DriveState::Active) {
-                members.insert(Member::new(self, Rc::clone(&it.drive), it.next_area));
+            for it in present {
+                it.drive.obey(&self.standing);
+                if it.state == DriveState::Active {
+                    let mut member = Member::new(self, Rc::clone(&it.drive), it.next_area);
+                    if it.unclaimed.is_none() {
+                        let generation = it.slots.superblock.generation;
+                        member.look_for_others(self, generation, claimed_at);
+                    }
+                    members.insert(member);
+                }
             }
             drop(members);
             self.push_snapshot(None, None);
@@ -269,14 +317,9 @@ impl Catalog {
             }
         };
         first.await?;
-        let drives: Vec<Rc<Drive>> = present.iter().map(|it| Rc::clone(&it.drive)).collect();
-        let name = self.state().array.name.clone();
-        for (it, drive) in present.iter_mut().zip(drives) {
-            if matches!(it.state, DriveState::Active | DriveState::Leaving) {
-                let result = it.slots.rewrite(&self.world, &drive, self.instance, &name).await;
-                if let Err(error) = result {
-                    self.drive_lost(&drive, &error);
-                }
+        for it in present {
+            if let Some(error) = &it.unclaimed {
+                self.drive_lost(&it.drive, error);
             }
         }
         match self.frozen() {

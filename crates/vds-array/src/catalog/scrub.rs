@@ -12,10 +12,12 @@ use vds_format::{
 use super::commit::Item;
 use super::create::blank_slots;
 use super::inspect::DamagedStructure;
+use super::look::Ours;
 use super::superblock::{Slots, block_of};
 use super::{Catalog, CatalogError};
 use crate::drive::Drive;
 use crate::signal::{Promise, promise};
+use crate::standing::Moment;
 
 /// Blocks of one read: 1 MiB.
 const READ_BLOCKS: usize = 256;
@@ -110,6 +112,11 @@ impl Catalog {
 
     async fn scrub_superblocks(self: &Rc<Self>, look: &mut Look) {
         let drive = Rc::clone(&look.drive);
+        let generation = {
+            let mut members = self.members.borrow_mut();
+            members.member_mut(drive.number).map_or(0, |member| member.generation)
+        };
+        let last = Ours { array: self.array, instance: self.instance, generation };
         let mut good: Option<Superblock> = None;
         let mut wrong = Vec::new();
         for slot in [0, 1] {
@@ -117,19 +124,26 @@ impl Catalog {
             let bytes = look.read(block, 1).await;
             let ours = |it: &Superblock| it.array == self.array && it.drive == drive.id;
             match Superblock::decode(&bytes, block).ok().filter(ours) {
-                Some(found) => good = Some(found),
-                None => wrong.push(slot),
+                Some(found) if found.instance == self.instance => good = Some(found),
+                // Nothing is written over the mark of another service.
+                Some(found) if last.is_taken(drive.id, &found) => return self.meet(&drive, &found),
+                // What lay there before: the drive lost the rewrite.
+                Some(_) | None => wrong.push(slot),
             }
         }
         let (Some(first), None) = (wrong.first().copied(), drive.lost()) else { return };
         let superblock = good.unwrap_or_else(|| {
             let now = self.world.clock.unix_ms();
-            blank_slots(self.array, &drive, now).superblock
+            Superblock { generation, ..blank_slots(self.array, &drive, now).superblock }
         });
         let mut slots = Slots { superblock, first };
         let name = self.state().array.name.clone();
+        let at = Moment::now(&*self.world.clock);
         match slots.rewrite(&self.world, &drive, self.instance, &name).await {
             Ok(()) => {
+                if let Some(member) = self.members.borrow_mut().member_mut(drive.number) {
+                    member.look_for_others(self, slots.superblock.generation, at);
+                }
                 for slot in wrong {
                     look.found(block_of(slot, &drive), DamagedStructure::Superblock);
                 }

@@ -19,7 +19,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Rewrites both slots with `instance` and the next generation.
+    /// Rewrites both slots with `instance`, the boot id of this machine and the next generation.
     pub(super) async fn rewrite(
         &mut self,
         world: &World,
@@ -29,6 +29,7 @@ impl Slots {
     ) -> Result<(), DiskError> {
         self.superblock.generation += 1;
         self.superblock.instance = instance;
+        self.superblock.boot = world.boot;
         array_name.clone_into(&mut self.superblock.array_name);
         for slot in [self.first, 1 - self.first] {
             let block = block_of(slot, drive);

@@ -156,7 +156,9 @@ impl Embedded {
             }
             Err(Unopened::Refused { result, message }) => {
                 self.not_opened(id, closed(SubsystemStatus::Failed, result, vec![message]));
-                if let Some(left) = patience {
+                // To try again would be to take the array away from another service: that is the operator's to say.
+                let is_taken = result == HResult::VDSX_E_ARRAY_IN_USE;
+                if let Some(left) = patience.filter(|_| !is_taken) {
                     self.look_again_after(left);
                 }
             }

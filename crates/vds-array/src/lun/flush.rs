@@ -67,6 +67,7 @@ impl Lun {
             return Ok(());
         }
         loop {
+            self.permit().await?;
             let (numbers, drives) = {
                 let host = self.host.borrow();
                 if host.durable >= target {
@@ -89,11 +90,17 @@ impl Lun {
                 return Err(LunIoError::Unavailable);
             }
             if flushed {
+                self.permit().await?;
                 let mut host = self.host.borrow_mut();
                 host.durable = host.durable.max(target);
                 return Ok(());
             }
         }
+    }
+
+    /// Waits until it is right to acknowledge.
+    async fn permit(&self) -> Result<(), LunIoError> {
+        self.engine.catalog.standing().permit().await.map_err(|_| LunIoError::Unavailable)
     }
 
     /// The drives that hold batches which may not be durable.

@@ -342,9 +342,12 @@ impl Lun {
         self.changed.notify();
     }
 
-    /// Makes visible, in order, every batch that is written with all before it.
+    /// Makes visible, in order, every batch that is written with all before it, as soon as that is right.
     fn acknowledge(self: &Rc<Self>) {
         loop {
+            if !self.engine.catalog.standing().holds() {
+                return self.acknowledge_later();
+            }
             let batch = {
                 let mut host = self.host.borrow_mut();
                 if !matches!(host.in_flight.front(), Some(InFlight { outcome: Some(Ok(())), .. })) {
@@ -367,6 +370,31 @@ impl Lun {
                 }
             }
         }
+    }
+
+    /// Acknowledges once it is known that the array is still ours. If it is not, what is in flight is refused.
+    fn acknowledge_later(self: &Rc<Self>) {
+        if self.awaits_right.replace(true) {
+            return;
+        }
+        let lun = Rc::clone(self);
+        let task = async move {
+            let permit = lun.engine.catalog.standing().permit().await;
+            lun.awaits_right.set(false);
+            let give_up = {
+                let mut host = lun.host.borrow_mut();
+                host.broken |= permit.is_err() && !host.in_flight.is_empty();
+                host.broken && host.has_settled()
+            };
+            if permit.is_ok() {
+                lun.acknowledge();
+            } else if give_up {
+                lun.spawn_switch();
+            }
+            lun.pump();
+            lun.changed.notify();
+        };
+        self.engine.world.spawn.spawn("acknowledge", Box::pin(task));
     }
 
     /// Takes back what was issued and not acknowledged, in order, in front of the queue. All of it has settled.

@@ -96,6 +96,8 @@ pub(crate) struct Lun {
     ranges: Rc<RangeLocks>,
     order: Rc<Order>,
     durable_waiters: RefCell<Vec<flush::DurableWaiter>>,
+    /// Somebody waits until acknowledging is right.
+    awaits_right: Cell<bool>,
     /// Acknowledgements, segments, readiness: anything others may wait for.
     changed: Signal,
     checkpoint_turn: Rc<Turn>,
@@ -189,6 +191,7 @@ impl Lun {
             map_log: RefCell::default(),
             ranges: Rc::default(),
             order: Rc::default(),
+            awaits_right: Cell::new(false),
             durable_waiters: RefCell::default(),
             changed: Signal::default(),
             checkpoint_turn: Rc::default(),

@@ -103,9 +103,9 @@ codes! { OWN:
         => "Ask for its status, or wait again.";
 
     // The array.
-    /// Too many drives failed at once, so the array takes no writes rather than fork.
+    /// Too many drives failed at once, or another service opened the array too: it takes no writes rather than fork.
     VDSX_E_ARRAY_FROZEN = 0xA056_0200 "array.frozen" Device as VDS_E_OBJECT_STATUS_FAILED
-        => "Bring the named drives back; see the status of the subsystem.";
+        => "See the status of the subsystem: bring the named drives back, or stop one of the two services.";
     /// Too few of the array's drives are present to open it.
     VDSX_E_NO_QUORUM = 0xA056_0201 "array.no_quorum" Device as VDS_E_OBJECT_STATUS_FAILED
         => "Bring the missing drives back.";

@@ -116,7 +116,14 @@ impl SimDisks {
     /// What the engine opens drives with. After a crash, ask for a new one.
     pub fn source(&self) -> Rc<dyn DiskSource> {
         let era = self.shelf.shared.core.era();
-        Rc::new(SimSource { shelf: Rc::clone(&self.shelf), era })
+        Rc::new(SimSource { shelf: Rc::clone(&self.shelf), era, elsewhere: false })
+    }
+
+    /// What an engine on another machine opens the same drives with: nobody's lock is seen there, and its own are seen by
+    /// nobody here.
+    pub fn source_elsewhere(&self) -> Rc<dyn DiskSource> {
+        let era = self.shelf.shared.core.era();
+        Rc::new(SimSource { shelf: Rc::clone(&self.shelf), era, elsewhere: true })
     }
 
     /// Crashes the machine at a cut point. One is armed at a time; the last word counts.
@@ -170,6 +177,8 @@ impl Shelf {
 pub struct SimSource {
     shelf: Rc<Shelf>,
     era: u64,
+    /// On another machine: locks do not reach there.
+    elsewhere: bool,
 }
 
 impl DiskSource for SimSource {
@@ -208,7 +217,8 @@ impl SimSource {
             return refuse(kind, "made to fail when opened");
         }
         let read_only = *mode == OpenMode::ReadOnly;
-        if !read_only && (state.holder.is_some() || state.held_by_others) {
+        let is_held = state.holder.is_some() || state.held_by_others;
+        if !read_only && is_held && !self.elsewhere {
             return refuse(DiskErrorKind::InUse, "held by somebody else");
         }
         match mode {
@@ -221,7 +231,7 @@ impl SimSource {
             _ => {}
         }
         let serial = self.shelf.shared.next_serial();
-        if !read_only {
+        if !read_only && !self.elsewhere {
             state.holder = Some(serial);
         }
         let size_bytes = state.spec.size_bytes / BLOCK_BYTES as u64 * BLOCK_BYTES as u64;

@@ -211,6 +211,18 @@ impl Model {
         state
     }
 
+    /// What was found holds everything that was acknowledged.
+    pub(super) fn check_opened(&self, found: &CatalogState) {
+        let there = found.operations.get(&COUNTER).map_or(0, |record| {
+            u64::from_le_bytes(record.as_slice().try_into().expect("eight bytes"))
+        });
+        let acknowledged = self.acknowledged();
+        assert!(
+            acknowledged as u64 <= there,
+            "{acknowledged} transactions were acknowledged, {there} are there"
+        );
+    }
+
     /// What was found is the state after some transaction that is not older than the last acknowledged one. From here on
     /// that is what counts.
     pub(super) fn check(&self, found: &CatalogState) {

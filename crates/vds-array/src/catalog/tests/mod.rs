@@ -5,5 +5,6 @@ mod crash;
 mod damage;
 mod fault;
 mod membership;
+mod others;
 mod random;
 mod state;

@@ -13,3 +13,4 @@ mod return_codes;
 mod scrub;
 mod stage;
 mod targets;
+mod two_services;
