@@ -260,8 +260,11 @@ impl Life {
         // What befell it may not have been noticed yet.
         let noticed = self.proof.sim.now_ns() - victim.last_ns > NOTICED_NS;
         let shown = victim.id.and_then(|id| view.drive(id));
-        let online = shown.is_some_and(|it| it.properties.status == DriveStatus::Online);
-        if !calm || !noticed || !online || victim.is_corrupt() || !self.all_whole(&view) {
+        // One that is used for its data alone is online and no member: another failure would be a second one.
+        let well = shown.is_some_and(|it| {
+            it.properties.status == DriveStatus::Online && it.properties.health == Health::Healthy
+        });
+        if !calm || !noticed || !well || victim.is_corrupt() || !self.all_whole(&view) {
             return;
         }
         self.proof.say(format!("{} is well again", victim.path));

@@ -276,13 +276,17 @@ impl Catalog {
             return false;
         }
         let is_news = members.note_failed(number, error.message.clone());
-        let mut vanished = self.vanished.borrow_mut();
         if is_news {
-            // Whether it vanished before does not count.
-            vanished.remove(&number);
-            if state_after(error) == DriveState::Absent {
-                vanished.insert(number);
-            }
+            // What it failed with before does not count.
+            let is_lost = members.member_mut(number).is_none_or(|it| it.drive.lost().is_some());
+            let leaves_as = match state_after(error) {
+                // Its data can be had, and nobody else has it: only what it refuses is refused.
+                DriveState::Failed if !is_lost && members.has_only_copy(&state, number) => {
+                    DriveState::Leaving
+                }
+                other => other,
+            };
+            self.leaves_as.borrow_mut().insert(number, leaves_as);
         }
         is_news
     }
@@ -294,8 +298,7 @@ impl Catalog {
         }
         for number in failed {
             let why = self.members.borrow().failure(number).unwrap_or_default();
-            let vanished = self.vanished.borrow_mut().remove(&number);
-            let state = if vanished { DriveState::Absent } else { DriveState::Failed };
+            let state = self.leaves_as.borrow_mut().remove(&number).unwrap_or(DriveState::Failed);
             self.queue_expulsion(number, why, state);
         }
     }

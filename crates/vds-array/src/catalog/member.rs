@@ -7,11 +7,11 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
 
-use vds_format::{DriveNo, Round};
+use vds_format::{Column, ColumnState, DriveNo, DriveState, Round};
 
 use super::look::Look;
 use super::membership::{holders, may_go_on};
-use super::{Catalog, CatalogError, FreezeReason};
+use super::{Catalog, CatalogError, CatalogState, FreezeReason};
 use crate::drive::Drive;
 use crate::signal::Promise;
 use crate::standing::Moment;
@@ -230,6 +230,23 @@ impl Members {
     /// Takes note that an active drive takes part no more. False if that was known.
     pub(super) fn note_failed(&mut self, drive: DriveNo, why: String) -> bool {
         self.failed.insert(drive, why).is_none()
+    }
+
+    /// Whether some column of a segment is on this drive and on no other that is in use.
+    pub(super) fn has_only_copy(&self, state: &CatalogState, drive: DriveNo) -> bool {
+        let in_use = |number: DriveNo| {
+            let state = state.drives.get(&number).map(|record| record.state);
+            matches!(state, Some(DriveState::Active | DriveState::Leaving))
+                && number != drive
+                && !self.failed.contains_key(&number)
+        };
+        state.segments.values().any(|segment| {
+            let current = |column: &&Column| column.state == ColumnState::Current;
+            segment.columns.iter().filter(current).filter(|it| it.drive == drive).any(|here| {
+                let mut others = segment.columns.iter().filter(current);
+                !others.any(|it| it.data_column == here.data_column && in_use(it.drive))
+            })
+        })
     }
 
     /// Why a drive takes part no more.

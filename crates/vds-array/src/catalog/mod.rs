@@ -20,7 +20,7 @@
 //! - A round is acknowledged only while the members' superblocks say that the array is ours ([`Standing`]).
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::ready;
 use std::rc::Rc;
 use std::task::Waker;
@@ -85,8 +85,8 @@ pub(crate) struct Catalog {
     /// The round of the last snapshot.
     snapshot_round: Cell<Round>,
     members: RefCell<Members>,
-    /// Drives to be left out because they are gone, not because they failed.
-    vanished: RefCell<BTreeSet<DriveNo>>,
+    /// What drives that failed are put to.
+    leaves_as: RefCell<BTreeMap<DriveNo, DriveState>>,
     frozen: RefCell<Option<FreezeReason>>,
     standing: Rc<Standing>,
     driver: RefCell<Option<Waker>>,
@@ -121,7 +121,7 @@ impl Catalog {
             ring: RefCell::default(),
             snapshot_round,
             members: RefCell::new(members),
-            vanished: RefCell::default(),
+            leaves_as: RefCell::default(),
             frozen: RefCell::default(),
             standing,
             driver: RefCell::default(),
@@ -166,7 +166,8 @@ impl Catalog {
         (self.state.borrow().encoded_bytes(), self.room.snapshot_bytes())
     }
 
-    /// Calls `told` whenever a drive is no longer a member: after its record says so in memory, before that is durable.
+    /// Calls `told` whenever a drive is no longer a member: after its record says so in memory, before that is durable. One in state
+    /// leaving is used on.
     pub(crate) fn subscribe_expelled(&self, told: Told) {
         self.expelled.borrow_mut().push(told);
     }
@@ -217,8 +218,17 @@ impl Catalog {
         let answer = match record {
             None => Err(CatalogError::NoSuchDrive(drive)),
             // An empty transaction: it is durable when everything before it is.
-            Some(record) if record.state != DriveState::Active => self.stage(&[]),
-            Some(record) => self.stage(&[Record::Drive(DriveRecord { state, reason, ..record })]),
+            Some(record) if matches!(record.state, DriveState::Failed | DriveState::Absent) => {
+                self.stage(&[])
+            }
+            Some(record) => {
+                let was_member = record.state == DriveState::Active;
+                let answer = self.stage(&[Record::Drive(DriveRecord { state, reason, ..record })]);
+                if !was_member && answer.is_ok() {
+                    self.tell_expelled(drive);
+                }
+                answer
+            }
         };
         Box::pin(async move {
             match answer {

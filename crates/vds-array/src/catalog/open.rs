@@ -283,6 +283,7 @@ async fn bring_up(
     let instance = claim.instance;
     let catalog = Catalog::start(world, array, instance, room, state, log, choice.settled);
     catalog.make_equal(&choice, &present, claim.at).await?;
+    catalog.miss_leaving(&present).await?;
     let returned = catalog.take_returned(&mut present).await;
     Ok(catalog.opened(&choice, present, returned, Beside { diverged, unknown, damage }))
 }
@@ -400,11 +401,28 @@ impl Catalog {
         moved.collect()
     }
 
-    /// Makes members again of drives that were left out because they were not there. One that fails stays out.
+    /// Drives that were used for their data alone and are not there now are away as others are.
+    async fn miss_leaving(self: &Rc<Self>, present: &[Present]) -> Result<(), CatalogError> {
+        let there = |number: DriveNo| present.iter().any(|it| it.drive.number == number);
+        let missing: Vec<DriveNo> = {
+            let state = self.state();
+            let leaving = state.drives.values().filter(|it| it.state == DriveState::Leaving);
+            leaving.map(|it| it.number).filter(|number| !there(*number)).collect()
+        };
+        for number in missing {
+            let why = String::from("not there when the array was opened");
+            self.remove_member(number, why, DriveState::Absent).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes members again of drives that were left out because they were not there, or because they had refused a write
+    /// of the catalog. One that fails stays as it is.
     async fn take_returned(self: &Rc<Self>, present: &mut [Present]) -> Vec<DriveNo> {
         let mut returned = Vec::new();
         for it in present.iter_mut() {
-            if it.state != DriveState::Absent || self.frozen().is_some() {
+            let may_return = matches!(it.state, DriveState::Absent | DriveState::Leaving);
+            if !may_return || self.frozen().is_some() {
                 continue;
             }
             let number = it.drive.number;

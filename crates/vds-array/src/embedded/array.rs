@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use vds_format::{DriveNo, DriveRecord, LunNo, LunRecord};
+use vds_format::{DriveNo, DriveRecord, DriveState, LunNo, LunRecord};
 use vds_io::{DiskError, DiskErrorKind, LocalFuture, LunIo, Monotonic, join_all};
 use vds_model::{Change, DriveId, LunId, Notification, OperationId, PlexId, SubsystemId};
 use vds_operation::{History, HistoryLimits, ObjectRef};
@@ -305,11 +305,15 @@ impl Array {
     }
 
     fn drive_left(self: &Rc<Self>, number: DriveNo) {
-        let (id, reason) = match self.state().drives.get(&number) {
+        let (id, reason, is_used) = match self.state().drives.get(&number) {
             // Removed by the operator: nothing lies on it.
             None => return,
-            Some(record) => (record.id, record.reason.clone()),
+            Some(record) => (record.id, record.reason.clone(), record.state == DriveState::Leaving),
         };
+        if is_used {
+            // Out of the catalog, but not out of use: it has what nobody else has.
+            return self.shared.publish(vec![of_drive(id, Change::Modify)]);
+        }
         let drive = self.engine.drives.borrow_mut().remove(&number);
         if let Some(drive) = drive {
             drive.lose(DiskError::new(DiskErrorKind::Gone, reason));

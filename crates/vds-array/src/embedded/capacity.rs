@@ -102,7 +102,7 @@ impl Pool {
         let (result, why) = match why {
             Unfit::Failed => (HResult::VDSX_E_DRIVE_FAILED, "has failed"),
             Unfit::Absent => (HResult::VDSX_E_DRIVE_VANISHED, "is not there"),
-            Unfit::Leaving => (HResult::VDS_E_INVALID_STATE, "is being removed"),
+            Unfit::Leaving => (HResult::VDS_E_INVALID_STATE, "refused a write of the catalog"),
             Unfit::Spare => (HResult::VDS_E_INVALID_STATE, "is a hot spare"),
         };
         Err(Refusal::new(result, format!("drive {name} {why}")))

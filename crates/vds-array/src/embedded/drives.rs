@@ -46,11 +46,12 @@ impl Array {
 
     pub(super) fn prepare_fail_drive(&self, id: DriveId) -> Result<Prepared, Refusal> {
         let drive = self.drive_record(id)?;
-        if drive.state != DriveState::Active {
+        if matches!(drive.state, DriveState::Failed | DriveState::Absent) {
             let message = format!("drive {} is not in use", drive.name);
             return Err(Refusal::new(HResult::VDS_E_INVALID_STATE, message));
         }
-        if self.state().active().len() == 1 {
+        let active = self.state().active();
+        if active.len() == 1 && active.contains(&drive.number) {
             let message = format!("{} is the only drive of the array", drive.name);
             return Err(Refusal::new(HResult::VDSX_E_NO_QUORUM, message)
                 .with_hint("Add another drive first."));

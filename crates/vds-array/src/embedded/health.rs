@@ -130,9 +130,8 @@ impl Condition {
 /// How a drive is. `is_live`: it is open and answers.
 pub(super) fn of_drive(record: &DriveRecord, is_live: bool) -> (DriveStatus, Health) {
     match record.state {
-        DriveState::Active | DriveState::Leaving if is_live => {
-            (DriveStatus::Online, Health::Healthy)
-        }
+        DriveState::Active if is_live => (DriveStatus::Online, Health::Healthy),
+        DriveState::Leaving if is_live => (DriveStatus::Online, Health::PendingFailure),
         DriveState::Absent => (DriveStatus::Removed, Health::Unknown),
         DriveState::Active | DriveState::Leaving | DriveState::Failed => {
             (DriveStatus::Failed, Health::Failed)

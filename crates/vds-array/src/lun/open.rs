@@ -412,7 +412,8 @@ impl Lun {
         for (drive, slab) in refusing {
             let known = records.get(drive).or_else(|| state.drives.get(drive));
             let Some(mut record) = known.cloned() else { continue };
-            if record.state == DriveState::Active && !record.retired_slabs.contains(slab) {
+            let is_used = matches!(record.state, DriveState::Active | DriveState::Leaving);
+            if is_used && !record.retired_slabs.contains(slab) {
                 record.retired_slabs.push(*slab);
                 records.insert(*drive, record);
             }

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use vds_format::{DriveNo, DriveState};
+use vds_format::{DriveNo, DriveState, Record};
 use vds_io::{DiskErrorKind, OpenMode};
 use vds_sim::{CrashMode, Effect, Fault, IoKind};
 
-use super::bench::{Bench, operation};
+use super::bench::{Bench, lun, operation, segment};
 use crate::catalog::{Catalog, CatalogError, FreezeReason, OpenOptions, inspect, open};
 
 async fn commit_some(bench: &Bench, catalog: &Rc<Catalog>) -> Vec<bool> {
@@ -77,6 +77,72 @@ fn the_only_member_that_fails_freezes_the_array() {
     bench.sim.crash(CrashMode::Kill);
     let Ok(opened) = bench.run(bench.open(&[1])) else { panic!("it can be read") };
     bench.model.check(&opened.catalog.state());
+}
+
+/// A drive with a column of a segment on it refuses a write of the catalog: what it is put to, and what it is once the array
+/// has been opened again.
+fn check_refusal(kind: IoKind, columns: &[u16], expected: DriveState, later: DriveState) {
+    let bench = Bench::new(11, 3);
+    let catalog = bench.run(bench.create());
+    let records = vec![Record::Lun(lun(1, columns)), Record::Segment(segment(1, 1, 0, columns))];
+    assert!(bench.run(bench.model.commit(&catalog, records)).is_ok());
+    bench.disk(1).fault(Fault::nth(kind, 1, Effect::Error(DiskErrorKind::Range)));
+    assert_eq!(bench.run(commit_some(&bench, &catalog)), [true; 8]);
+    let what = format!("{kind:?} {columns:?}");
+    assert_eq!(state_of(&catalog, 1), expected, "{what}");
+    drop(catalog);
+    bench.sim.crash(CrashMode::PowerCut);
+    bench.disk(1).heal();
+    let opened = bench.run(bench.open(&bench.all())).map_err(|error| error.to_string()).unwrap();
+    bench.model.check(&opened.catalog.state());
+    assert_eq!(state_of(&opened.catalog, 1), later, "{what}");
+    let is_used = opened.drives.iter().any(|drive| drive.number == DriveNo(1));
+    assert_eq!(is_used, later == DriveState::Active, "{what}");
+}
+
+/// Goal: a drive is not left out for an error of its catalog while nobody else has what it holds.
+#[test]
+fn a_drive_with_the_only_copy_is_used_on() {
+    use DriveState::{Active, Failed, Leaving};
+    check_refusal(IoKind::Write, &[1], Leaving, Active);
+    check_refusal(IoKind::Write, &[1, 2], Failed, Failed);
+    check_refusal(IoKind::Write, &[2, 3], Failed, Failed);
+    // What its cache held is unknown, and it answers nothing more.
+    check_refusal(IoKind::Flush, &[1], Failed, Failed);
+}
+
+#[test]
+fn one_that_is_used_on_may_be_lost_and_missed() {
+    let bench = Bench::new(12, 3);
+    let catalog = bench.run(bench.create());
+    let records = vec![Record::Lun(lun(1, &[1])), Record::Segment(segment(1, 1, 0, &[1]))];
+    assert!(bench.run(bench.model.commit(&catalog, records)).is_ok());
+    bench.disk(1).fault(Fault::nth(IoKind::Write, 0, Effect::Error(DiskErrorKind::Range)));
+    assert_eq!(bench.run(commit_some(&bench, &catalog)), [true; 8]);
+    assert_eq!(state_of(&catalog, 1), DriveState::Leaving);
+    drop(catalog);
+    bench.sim.crash(CrashMode::Kill);
+    // Not there at an opening: it is waited for as others are that were lost.
+    let opened = bench.run(bench.open(&[2, 3])).map_err(|error| error.to_string()).unwrap();
+    assert_eq!(state_of(&opened.catalog, 1), DriveState::Absent);
+    drop(opened);
+    bench.sim.crash(CrashMode::Kill);
+    let opened = bench.run(bench.open(&bench.all())).map_err(|error| error.to_string()).unwrap();
+    assert_eq!(
+        (state_of(&opened.catalog, 1), opened.returned),
+        (DriveState::Active, vec![DriveNo(1)])
+    );
+    // Used on and then declared failed: those who watch are told.
+    let catalog = opened.catalog;
+    bench.disk(1).fault(Fault::nth(IoKind::Write, 0, Effect::Error(DiskErrorKind::Range)));
+    assert_eq!(bench.run(commit_some(&bench, &catalog)), [true; 8]);
+    assert_eq!(state_of(&catalog, 1), DriveState::Leaving);
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let noted = Rc::clone(&told);
+    catalog.subscribe_expelled(Box::new(move |drive| noted.borrow_mut().push(drive)));
+    let removed = catalog.remove_member(DriveNo(1), String::from("told"), DriveState::Failed);
+    assert_eq!(bench.run(removed), Ok(()));
+    assert_eq!((told.take(), state_of(&catalog, 1)), (vec![DriveNo(1)], DriveState::Failed));
 }
 
 /// Two drives fail in one round. `goes_on`: enough are left.

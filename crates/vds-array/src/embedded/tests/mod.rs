@@ -2,6 +2,7 @@
 
 mod arrays;
 mod bench;
+mod bursts;
 mod changes;
 mod crash;
 mod create_lun;

@@ -236,6 +236,9 @@ impl Machine {
         let told = (Rc::downgrade(&engine), Rc::downgrade(&lun));
         engine.catalog.subscribe_expelled(Box::new(move |number| {
             let (Some(engine), Some(lun)) = (told.0.upgrade(), told.1.upgrade()) else { return };
+            if engine.catalog.state().drives[&number].state == DriveState::Leaving {
+                return;
+            }
             engine.drop_drive(number);
             lun.leave_drive(number);
         }));
