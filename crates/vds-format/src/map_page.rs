@@ -17,10 +17,15 @@ const _: () = assert!(ENTRIES_AT + MAP_FANOUT * ENTRY_BYTES == BLOCK_BYTES);
 /// Where a block or a page lies, and its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct MapEntry {
-    /// Nowhere: not mapped.
+    /// Nowhere: not mapped. Lost: of a block of which nobody knows any more.
     pub place: Place,
     /// Of the data block, or the checksum field of the page.
     pub checksum: u32,
+}
+
+impl MapEntry {
+    /// Of a block of which nobody knows any more what it held.
+    pub const LOST: Self = Self { place: Place::LOST, checksum: 0 };
 }
 
 /// A page.

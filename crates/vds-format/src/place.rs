@@ -38,6 +38,8 @@ pub struct Place(pub u64);
 impl Place {
     /// Reads as zeros.
     pub const NOWHERE: Self = Self(0);
+    /// Nobody knows what the block held: reading it is a medium error until it is written or unmapped. In leaves only.
+    pub const LOST: Self = Self(1);
     const INDEX_BITS: u32 = 24;
     /// The highest segment number.
     pub const SEGMENT_MAX: u64 = (1 << 40) - 1;
@@ -72,7 +74,17 @@ impl Place {
 
     /// Whether nothing lies there.
     pub fn is_nowhere(self) -> bool {
-        self.0 == 0
+        self == Self::NOWHERE
+    }
+
+    /// Whether what lay there is not known any more.
+    pub fn is_lost(self) -> bool {
+        self == Self::LOST
+    }
+
+    /// Whether it is a place in a segment.
+    pub fn is_somewhere(self) -> bool {
+        self.segment().0 != 0
     }
 }
 

@@ -112,15 +112,18 @@ impl Found {
 /// Each leaf entry is a block of a batch, which says the same.
 fn check_tree(lun: &Lun, checkpoint: &Checkpoint, tree: &Tree, found: &Found, report: &mut Report) {
     let name = format!("LUN {}", lun.number);
-    if tree.blocks.len() as u64 != checkpoint.mapped_blocks {
-        let (mapped, said) = (tree.blocks.len(), checkpoint.mapped_blocks);
+    let mapped = tree.blocks.len() + tree.lost.len();
+    if mapped as u64 != checkpoint.mapped_blocks {
+        let said = checkpoint.mapped_blocks;
         report.mismatch(&name, format_args!("{mapped} blocks mapped, the checkpoint says {said}"));
     }
     let blocks = lun.size_bytes.div_ceil(BLOCK as u64);
-    for (block, pointer) in &tree.blocks {
+    for block in tree.blocks.keys().chain(&tree.lost) {
         if *block >= blocks {
             report.mismatch(&name, format_args!("block {block} is behind the end and mapped"));
         }
+    }
+    for (block, pointer) in &tree.blocks {
         let Pointer { place, checksum } = *pointer;
         let wanted = Some(&(*block, checksum));
         let data = found.data.get(&place);
@@ -151,7 +154,8 @@ fn replay(
     tree: &Tree,
     report: &mut Report,
 ) -> (usize, usize) {
-    let mut blocks = tree.blocks.clone();
+    let lost = tree.lost.iter().map(|block| (*block, Pointer { place: map::LOST, checksum: 0 }));
+    let mut blocks: BTreeMap<u64, Pointer> = tree.blocks.clone().into_iter().chain(lost).collect();
     let mut sequence = checkpoint.sequence;
     let mut replayed = 0;
     let log = segments.iter().filter(|segment| {

@@ -7,12 +7,14 @@ use super::record::{Checkpoint, Segment};
 use super::report::Report;
 use super::slab::{Slabs, place, segment_of};
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MAGIC: [u8; 8] = *b"VDSMAPPG";
 const ADDRESS_AT: usize = 32;
 const ENTRIES: u64 = 252;
 const SEALED: u8 = 2;
+/// The place of a block of which nobody knows what it held.
+pub(super) const LOST: u64 = 1;
 
 /// Where something lies, and its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,10 +98,16 @@ fn parse(
     for at in 0..ENTRIES {
         let pointer = Pointer { place: fields.u64()?, checksum: fields.u32()? };
         let spare = fields.u32()?;
-        if spare != 0 || (pointer.place == 0 && pointer.checksum != 0) {
+        let is_lost = pointer.place == LOST;
+        if spare != 0
+            || ((pointer.place == 0 || is_lost) && pointer.checksum != 0)
+            || (is_lost && level != 0)
+        {
             report.mismatch(name, format_args!("entry {at} is {pointer:?}, then {spare}"));
         }
-        if pointer.place != 0 {
+        if is_lost {
+            report.line(4, format_args!("entry {at}: lost"));
+        } else if pointer.place != 0 {
             runs.add(at, pointer.place, pointer.checksum, report);
         }
         entries.push(pointer);
@@ -117,6 +125,8 @@ pub(super) struct Tree {
     pub(super) live: BTreeMap<u64, u32>,
     /// Pages of the tree.
     pub(super) pages: usize,
+    /// LUN blocks of which nobody knows what they held. They count as mapped.
+    pub(super) lost: BTreeSet<u64>,
 }
 
 /// Follows the tree of a checkpoint.
@@ -169,6 +179,8 @@ impl Tree {
             let index = index * ENTRIES + at;
             if let Some(level) = level.checked_sub(1) {
                 self.descend(*entry, level, index, checkpoint, pages, report);
+            } else if entry.place == LOST {
+                self.lost.insert(index);
             } else {
                 *self.live.entry(segment_of(entry.place)).or_default() += 1;
                 self.blocks.insert(index, *entry);
