@@ -57,6 +57,8 @@ pub(crate) enum Plant {
     TrustStaleMirror,
     /// Moves are replayed as if they were writes.
     ReplayMoves,
+    /// A lost map is rebuilt from the last change of each block that a header names, whatever the live counts say.
+    TrustHeaders,
 }
 
 /// A structure or block that did not hold what it should.
@@ -97,6 +99,20 @@ pub enum DamagedThing {
     MapPage {
         /// The family.
         lun: LunNo,
+        /// The first block of the LUN that it maps.
+        first_block: u64,
+        /// How many blocks it maps.
+        blocks: u64,
+    },
+    /// Blocks of which nobody knows what they held: the map page that knew it was lost. They are not readable until they are
+    /// written or unmapped.
+    LostBlocks {
+        /// The family.
+        lun: LunNo,
+        /// The first of them.
+        first_block: u64,
+        /// How many.
+        blocks: u64,
     },
     /// A slab's label.
     Label {

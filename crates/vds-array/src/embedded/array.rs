@@ -286,6 +286,8 @@ impl Array {
                 again.push(entry.lun.number);
             } else {
                 entry.lun.reload_segments();
+                // What was missing may be what a lost map is rebuilt from.
+                entry.lun.tell_map_loss_again();
             }
         }
         self.engine.space_changed.notify();
@@ -361,7 +363,7 @@ impl Array {
     }
 
     /// Lets LUNs that were written lately look after themselves. Others cost a comparison.
-    fn tick(&self) {
+    fn tick(self: &Rc<Self>) {
         let mut due = Vec::new();
         let count = self.ticks.get().wrapping_add(1);
         self.ticks.set(count);
@@ -378,6 +380,10 @@ impl Array {
             }
         }
         due.iter().for_each(Lun::maintain);
+        let with_lost_map = due.iter().find(|lun| lun.take_map_loss());
+        if let Some(lun) = with_lost_map {
+            self.scrub_lost_map(lun);
+        }
     }
 
     /// Stops everything that runs; what is unfinished goes on when the array is opened again.

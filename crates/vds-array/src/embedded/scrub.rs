@@ -9,12 +9,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use vds_format::LunNo;
-use vds_model::{HResult, LunId};
+use vds_model::{HResult, LunId, OperationId};
 use vds_operation::{
-    ByteReader, ByteWriter, CodecError, End, OperationDriver, OperationKind, Output,
+    ByteReader, ByteWriter, CodecError, End, OperationDriver, OperationKind, Output, Owner,
     ProgressUpdate, ScrubReport, Signal,
 };
-use vds_provider::Refusal;
+use vds_provider::{Refusal, Request, StartContext};
 
 use super::array::{Array, Entry};
 use super::homes::LayoutError;
@@ -23,7 +23,7 @@ use super::redundancy::walk_refusal;
 use super::run::{Prepared, abandon, operation_record};
 use crate::DamagedThing;
 use crate::catalog::DamagedStructure;
-use crate::lun::{Readiness, WalkError, WalkProgress};
+use crate::lun::{Lun, Readiness, WalkError, WalkProgress};
 
 /// How often a LUN that a failing drive broke off is begun again.
 const FAILURES_MAX: u32 = 4;
@@ -135,16 +135,29 @@ impl Array {
         self.end(driver, end, Vec::new()).await;
     }
 
-    /// LUNs behind `done`, with the bytes of their segments.
+    /// LUNs behind `done`, with the bytes that are to be gone over.
     fn still_to_scrub(&self, done: Option<LunNo>) -> Vec<(LunNo, LunId, u64)> {
-        let slab_bytes = 1_u64 << self.state().array.slab_shift;
         let luns = self.luns.borrow();
         let left = luns.iter().filter(|(number, _)| done.is_none_or(|done| **number > done));
-        left.map(|(number, entry)| {
-            let segments = self.state().segments_of(*number).count() as u64;
-            (*number, entry.lun.id, segments * slab_bytes)
-        })
-        .collect()
+        left.map(|(number, entry)| (*number, entry.lun.id, entry.lun.scrub_bytes())).collect()
+    }
+
+    /// Begins a scrub where a map page was found that no copy holds: it rebuilds the map. The service owns it.
+    pub(super) fn scrub_lost_map(self: &Rc<Self>, lun: &Rc<Lun>) {
+        let (array, lun) = (Rc::clone(self), Rc::clone(lun));
+        let task = async move {
+            let id = OperationId::from_bytes(array.shared.id_bytes());
+            let cause = format!("no copy holds a page of the map of LUN {}", lun.id);
+            let owner = Owner::Service { cause };
+            let context = StartContext::new(id, owner, array.shared.unix_ms());
+            let request = Request::ScrubSubsystem { subsystem: array.id };
+            if array.prepare_scrub().is_err() {
+                // Another is under way, and may have passed this LUN.
+                return lun.tell_map_loss_again();
+            }
+            array.begin(context, request).await;
+        };
+        self.shared.world.spawn.spawn("scrub lost map", Box::pin(task));
     }
 
     /// `None`: the array is frozen or being closed.

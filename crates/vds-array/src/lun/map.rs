@@ -106,6 +106,19 @@ impl Map {
         None
     }
 
+    /// The page above this one that is still to be read before it is known where this one lies, if any.
+    pub(crate) fn wanted_above(&self, level: u8, index: u64) -> Option<Wanted> {
+        for above in (level + 1..self.level_count()).rev() {
+            let index = index / FANOUT.pow(u32::from(above - level));
+            if self.has_page(above, index) {
+                continue;
+            }
+            let entry = self.written_form(above, index);
+            return (!entry.place.is_nowhere()).then_some(Wanted { level: above, index, entry });
+        }
+        None
+    }
+
     /// Where a page's parent (in memory, or the root) says that it lies.
     fn written_form(&self, level: u8, index: u64) -> MapEntry {
         if level + 1 == self.level_count() {
@@ -192,7 +205,7 @@ impl Map {
             let level = u8::try_from(level).expect("few levels");
             for (index, page) in pages {
                 for (slot, entry) in page.entries.iter().enumerate() {
-                    if !entry.place.is_nowhere() {
+                    if entry.place.is_somewhere() {
                         found.push((level, index * FANOUT + slot as u64, entry.place));
                     }
                 }
@@ -209,7 +222,70 @@ impl Map {
     pub(crate) fn places_in_memory(&self) -> Vec<Place> {
         let pages = self.levels.iter().flat_map(BTreeMap::values);
         let entries = pages.flat_map(|page| page.entries.iter()).chain([&self.root]);
-        entries.map(|entry| entry.place).filter(|place| !place.is_nowhere()).collect()
+        entries.map(|entry| entry.place).filter(|place| place.is_somewhere()).collect()
+    }
+
+    /// What a leaf maps, if it is in memory.
+    pub(crate) fn leaf(&self, leaf: u64) -> Option<&[MapEntry; MAP_FANOUT]> {
+        self.levels[0].get(&leaf).map(|page| &*page.entries)
+    }
+
+    /// The leaf behind the hole that `leaf` lies in: nothing is to be read for it, and it is not in memory.
+    pub(crate) fn hole_end(&self, leaf: u64) -> u64 {
+        for level in (0..self.level_count()).rev() {
+            let span = FANOUT.pow(u32::from(level));
+            let index = leaf / span;
+            if !self.has_page(level, index) {
+                return (index + 1) * span;
+            }
+        }
+        leaf + 1
+    }
+
+    /// The leaves that a map of so many levels may have.
+    pub(crate) fn leaves_max(&self) -> u64 {
+        FANOUT.pow(u32::from(self.level_count()) - 1)
+    }
+
+    /// Level, index and place of every page that inner pages in memory name, and of the root.
+    pub(crate) fn written_pages(&self) -> Vec<(u8, u64, Place)> {
+        let mut found = vec![(self.level_count() - 1, 0, self.root.place)];
+        for (below, pages) in (0..).zip(&self.levels[1..]) {
+            for (index, page) in pages {
+                let entries = (index * FANOUT..).zip(page.entries.iter());
+                found.extend(entries.map(|(index, entry)| (below, index, entry.place)));
+            }
+        }
+        found.retain(|(.., place)| place.is_somewhere());
+        found
+    }
+
+    /// Whether a page is not in memory and the tree still asks for the form that `wanted` says.
+    pub(crate) fn still_wants(&self, wanted: Wanted) -> bool {
+        wanted.level < self.level_count()
+            && !self.has_page(wanted.level, wanted.index)
+            && self.written_form(wanted.level, wanted.index) == wanted.entry
+    }
+
+    /// Puts leaves in the place of what lay under a page that no copy holds, that page included. What was written of it is
+    /// not asked for any more. The caller sees to the counts.
+    pub(crate) fn replace(
+        &mut self,
+        lost: Wanted,
+        leaves: Vec<(u64, Box<[MapEntry; MAP_FANOUT]>)>,
+    ) {
+        if lost.level > 0 {
+            self.levels[usize::from(lost.level)].insert(lost.index, Page::empty());
+        }
+        self.mark_page_dirty(lost.level, lost.index);
+        for (leaf, entries) in leaves {
+            for level in (1..lost.level).rev() {
+                let index = leaf / FANOUT.pow(u32::from(level));
+                self.levels[usize::from(level)].entry(index).or_insert_with(Page::empty);
+            }
+            self.levels[0].insert(leaf, Page { entries, ..Page::empty() });
+            self.mark_page_dirty(0, leaf);
+        }
     }
 
     /// Keeps a leaf in memory until unpinned as often.

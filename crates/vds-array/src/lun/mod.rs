@@ -6,9 +6,11 @@
 //! ```
 //! Everything here runs on one thread; no borrow is held across an `await`.
 
+mod census;
 mod checkpoint;
 mod cleaner;
 mod copy;
+mod evidence;
 mod flush;
 mod hold;
 mod host;
@@ -20,6 +22,7 @@ mod pace;
 mod queue;
 mod ranges;
 mod read;
+mod rebuild_map;
 mod recovery;
 mod scan;
 mod scrub;
@@ -37,7 +40,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use vds_format::{CheckpointRecord, LunNo, LunRecord, MapEntry, Place, SegmentNo, Sequence};
+use vds_format::{
+    CheckpointRecord, LunNo, LunRecord, MapEntry, Place, SegmentNo, Sequence, Stream,
+};
 use vds_io::{LunIoError, LunShape};
 use vds_model::LunId;
 
@@ -45,6 +50,7 @@ use crate::catalog::CatalogState;
 use crate::engine::Engine;
 use crate::layout;
 use crate::signal::{Signal, Turn};
+use census::Census;
 use host::{Change, Host};
 use map::Map;
 use moves::Moves;
@@ -111,6 +117,12 @@ pub(crate) struct Lun {
     /// Flips found and repaired wait here for the repairer.
     repairs: RefCell<BTreeSet<u64>>,
     unreadable: RefCell<Unreadable>,
+    /// Blocks of which the map says that nobody knows what they held.
+    lost_blocks: Cell<u64>,
+    /// While it is counted what the map reaches.
+    census: RefCell<Option<Census>>,
+    /// Of the map pages found unreadable, so many were told to whoever rebuilds maps.
+    pages_told: Cell<u64>,
     /// Host writes and flushes since the open: write-back without flush is worth a warning.
     writes: Cell<u64>,
     flushes: Cell<u64>,
@@ -130,6 +142,15 @@ impl LiveCounts {
         Self { counts: counts.collect(), changed: BTreeSet::new() }
     }
 
+    /// Counts of all segments that hold data.
+    fn data_blocks(&self, segments: &BTreeMap<SegmentNo, Rc<Segment>>) -> u64 {
+        let is_data = |number: &SegmentNo| {
+            segments.get(number).is_some_and(|segment| segment.stream != Stream::Map)
+        };
+        let of_data = self.counts.iter().filter(|(number, _)| is_data(number));
+        of_data.map(|(_, count)| u64::from(*count)).sum()
+    }
+
     fn add(&mut self, place: Place) {
         *self.counts.entry(place.segment()).or_default() += 1;
         self.changed.insert(place.segment());
@@ -140,6 +161,13 @@ impl LiveCounts {
         assert!(*count > 0, "{} has no live block to lose", place.segment());
         *count -= 1;
         self.changed.insert(place.segment());
+    }
+
+    fn set(&mut self, segment: SegmentNo, count: u32) {
+        if self.of(segment) != count {
+            self.counts.insert(segment, count);
+            self.changed.insert(segment);
+        }
     }
 
     fn forget(&mut self, segment: SegmentNo) {
@@ -174,6 +202,7 @@ impl Lun {
             .collect();
         let live = LiveCounts::of_catalog(&state, number);
         let map = map_at(&checkpoint, record);
+        let lost_blocks = map.mapped_blocks.saturating_sub(live.data_blocks(&segments));
         let lun = Self {
             engine: Rc::clone(engine),
             number,
@@ -202,6 +231,9 @@ impl Lun {
             last_activity_ns: Cell::new(engine.world.clock.now().0),
             repairs: RefCell::default(),
             unreadable: RefCell::default(),
+            lost_blocks: Cell::new(lost_blocks),
+            census: RefCell::default(),
+            pages_told: Cell::new(0),
             writes: Cell::new(0),
             flushes: Cell::new(0),
             traffic: Traffic::default(),
@@ -217,6 +249,8 @@ impl Lun {
         self.engine.map_pages.set(self.engine.map_pages.get().saturating_sub(pages));
         *self.map.borrow_mut() = map_at(&self.checkpoint.get(), record);
         *self.live.borrow_mut() = LiveCounts::of_catalog(&state, self.number);
+        let held = self.live.borrow().data_blocks(&self.segments.borrow());
+        self.lost_blocks.set(self.map.borrow().mapped_blocks.saturating_sub(held));
         self.moves.borrow_mut().start_over();
         *self.map_log.borrow_mut() = checkpoint::MapLog::default();
     }
@@ -245,7 +279,42 @@ impl Lun {
 
     /// Whether something was found that no copy holds, and was not written anew since.
     pub(crate) fn has_unreadable(&self) -> bool {
-        !self.unreadable.borrow().is_empty()
+        !self.unreadable.borrow().is_empty() || self.lost_blocks.get() > 0
+    }
+
+    /// Whether a map page was found that no copy holds.
+    #[cfg(test)]
+    pub(crate) fn has_unreadable_pages(&self) -> bool {
+        self.unreadable.borrow().has_pages()
+    }
+
+    /// Drops every leaf that can be read again.
+    #[cfg(test)]
+    pub(crate) fn drop_clean_leaves(&self) {
+        let before = self.map.borrow().page_count();
+        while self.map.borrow_mut().evict(64) > 0 {}
+        while self.map.borrow_mut().evict(64) > 0 {}
+        let dropped = before - self.map.borrow().page_count();
+        self.engine.map_pages.set(self.engine.map_pages.get().saturating_sub(dropped));
+    }
+
+    /// Blocks of which nobody knows what they held, since the map pages that knew it were lost.
+    pub(crate) fn lost_blocks(&self) -> u64 {
+        self.lost_blocks.get()
+    }
+
+    /// Whether a map page was found that no copy holds, since this was last true: its rebuilding is then the caller's to begin.
+    pub(crate) fn take_map_loss(&self) -> bool {
+        let unreadable = self.unreadable.borrow();
+        if self.readiness() != Readiness::Ready || !unreadable.has_pages() {
+            return false;
+        }
+        self.pages_told.replace(unreadable.pages_found()) != unreadable.pages_found()
+    }
+
+    /// What [`Lun::take_map_loss`] told came to nothing: it tells it again.
+    pub(crate) fn tell_map_loss_again(&self) {
+        self.pages_told.set(0);
     }
 
     /// Whether it can be used.
@@ -367,7 +436,7 @@ impl Lun {
         for (level, index, place) in map.entries_in_memory() {
             let what = match level {
                 0 => DamagedThing::Data { lun: self.number, lun_block: index },
-                _ => DamagedThing::MapPage { lun: self.number },
+                _ => rebuild_map::damaged_range(self, level - 1, index),
             };
             let Some(segment) = self.segment(place.segment()) else { continue };
             let (data_column, row) = place.column_and_row(segment.rows);
@@ -407,8 +476,9 @@ impl Lun {
                 live.of(segment)
             );
         }
-        let total: u64 = live.counts.values().map(|count| u64::from(*count)).sum();
-        assert!(total >= map.mapped_blocks, "{total} live, {} mapped", map.mapped_blocks);
+        let held = live.data_blocks(&segments);
+        let (lost, mapped) = (self.lost_blocks.get(), map.mapped_blocks);
+        assert_eq!(held + lost, mapped, "{held} live and {lost} lost, {mapped} mapped");
     }
 
     /// What a batch does to map and live counts, in one step.
@@ -418,10 +488,11 @@ impl Lun {
         match change {
             Change::Map { lun_block, entry } => {
                 let before = map.set(lun_block, entry);
-                if !before.place.is_nowhere() {
+                if before.place.is_somewhere() {
                     live.remove(before.place);
                 }
                 live.add(entry.place);
+                self.count_change(lun_block, before, entry);
                 self.unreadable.borrow_mut().forget_blocks(lun_block, lun_block + 1);
             }
             Change::Unmap { lun_block, blocks } => {
@@ -437,7 +508,10 @@ impl Lun {
                                 continue;
                             }
                             let before = map.set(block, MapEntry::default());
-                            live.remove(before.place);
+                            if before.place.is_somewhere() {
+                                live.remove(before.place);
+                            }
+                            self.count_change(block, before, MapEntry::default());
                         }
                     }
                     block = next;

@@ -6,6 +6,7 @@ use vds_format::{BLOCK_BYTES, DecodeError, FormatError, MapEntry, MapPage, data_
 use vds_io::{Buffer, LocalFuture, LunIoError, ReadData, ReadPiece, join_all};
 
 use super::map::{Wanted, leaf_of};
+use super::rebuild_map::damaged_range;
 use super::{Lun, Readiness, Segment};
 use crate::engine::DamagedThing;
 
@@ -113,6 +114,9 @@ impl Lun {
                 && extend(run, entry)
             {
                 continue;
+            }
+            if entry.place.is_lost() {
+                return Err(LunIoError::Medium { offset_bytes: block * BLOCK });
             }
             let source = if entry.place.is_nowhere() {
                 Source::Hole { blocks: 1 }
@@ -245,7 +249,7 @@ impl Lun {
             };
         };
         let decode = |block: &[u8]| self.decode_page(block, wanted);
-        let what = DamagedThing::MapPage { lun: self.number };
+        let what = damaged_range(self, wanted.level, wanted.index);
         let read = self.read_verified(&segment, place, what, |block| decode(block).is_ok()).await;
         let Some((buffer, damaged)) = read else {
             self.unreadable.borrow_mut().add_page(wanted.level, wanted.index);
@@ -265,7 +269,7 @@ impl Lun {
         Ok(())
     }
 
-    fn decode_page(&self, block: &[u8], wanted: Wanted) -> Result<MapPage, FormatError> {
+    pub(super) fn decode_page(&self, block: &[u8], wanted: Wanted) -> Result<MapPage, FormatError> {
         let (page, checksum) = MapPage::decode(block, self.engine.array, wanted.entry.place)?;
         let is_it = page.lun == self.number
             && page.level == wanted.level
@@ -281,7 +285,7 @@ impl Lun {
     }
 
     /// Counts pages that came into memory since there were `before`, and drops leaves when there are too many.
-    fn count_pages(&self, before: usize) {
+    pub(super) fn count_pages(&self, before: usize) {
         let mut map = self.map.borrow_mut();
         let now = map.page_count();
         let total = &self.engine.map_pages;

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use vds_format::{
-    BatchEntry, BatchHeader, MapEntry, Record, SegmentNo, SegmentRecord, SegmentState, Sequence,
-    Stream,
+    BatchEntry, BatchHeader, CheckpointRecord, MapEntry, Record, SegmentNo, SegmentRecord,
+    SegmentState, Sequence, Stream,
 };
 
 use super::checkpoint::CheckpointError;
@@ -22,6 +22,7 @@ use super::moves::{Move, MoveError};
 use super::queue::Content;
 use super::scan::{FoundBlock, Scanner};
 use super::segment::Filled;
+use super::walk::WalkProgress;
 use super::{Lun, Readiness, Segment};
 use crate::engine::DamagedThing;
 
@@ -31,7 +32,8 @@ pub(crate) enum RecoveryError {
     /// No live copy of some column of the log is there.
     #[error("drives that hold the only copy of a part of the log are not there")]
     DrivesMissing,
-    /// A map page that replay needs cannot be read from any copy.
+    /// A map page that replay needs cannot be read from any copy that is there, and was not rebuilt: drives are missing that
+    /// may hold it, or what it is rebuilt from.
     #[error("a map page cannot be read from any copy")]
     Map,
     /// The array froze.
@@ -125,7 +127,13 @@ impl Lun {
         if !stretches.iter().all(|stretch| stretch.segment.is_whole()) {
             return Err(RecoveryError::DrivesMissing);
         }
-        let last = self.replay(checkpoint.sequence, &log).await?;
+        let last = match self.replay(checkpoint.sequence, &log).await {
+            Err(RecoveryError::Map) => {
+                self.rebuild_before_replay(checkpoint).await?;
+                self.replay(checkpoint.sequence, &log).await?
+            }
+            other => other?,
+        };
         tracing::debug!(
             lun = %self.number, epoch = checkpoint.epoch, checkpoint = checkpoint.sequence.0, last = last.0,
             found = log.len(), stretches = stretches.len(), "log read"
@@ -133,6 +141,20 @@ impl Lun {
         #[cfg(test)]
         self.replay_moves_if_planted().await;
         self.restart_log(&stretches, last, &log, checkpoint.epoch).await
+    }
+
+    /// Rebuilds the map as the checkpoint has it, from what it can be rebuilt from now: the log changes it at once.
+    async fn rebuild_before_replay(
+        self: &Rc<Self>,
+        checkpoint: CheckpointRecord,
+    ) -> Result<(), RecoveryError> {
+        self.go_back_to_checkpoint();
+        let progress = WalkProgress::default();
+        let rebuilt = self.rebuild_map(Some(checkpoint), &progress, 0).await;
+        rebuilt.map(drop).map_err(|error| {
+            tracing::warn!(lun = %self.number, %error, "the map is not rebuilt now");
+            RecoveryError::Map
+        })
     }
 
     /// The planted bug: moves take effect without the checkpoint that they belong to, over whatever was written since.

@@ -214,7 +214,10 @@ impl Scanner {
     }
 
     /// The header at `row` from any copy, and which live copies that were read do not have it.
-    async fn header_at(&mut self, row: u32) -> Option<(BatchHeader, Vec<(DriveNo, u64)>)> {
+    pub(super) async fn header_at(
+        &mut self,
+        row: u32,
+    ) -> Option<(BatchHeader, Vec<(DriveNo, u64)>)> {
         let segment = Rc::clone(&self.segment);
         let mut places = vec![(0, row)];
         if segment.doubled {

@@ -1,11 +1,13 @@
 //! Reading everything there is, on every copy, before it is needed.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use vds_format::{Label, MapEntry, MapPage, Place, SegmentState, Stream};
+use vds_format::{DriveNo, Label, MapEntry, MapPage, Place, SegmentState, Stream};
 
 use super::map::leaf_of;
 use super::moves::Move;
+use super::rebuild_map::damaged_range;
 use super::scan::{Found, Scanner};
 use super::stride::Stride;
 use super::walk::{WalkError, WalkProgress};
@@ -22,6 +24,8 @@ pub(crate) struct Scrubbed {
     pub(crate) damaged: u64,
     /// Of those, the ones with no right copy left.
     pub(crate) lost: u64,
+    /// A segment of the map has more live pages than were found in it.
+    misses_pages: bool,
 }
 
 impl Lun {
@@ -41,8 +45,13 @@ impl Lun {
             .into_iter()
             .filter(|segment| segment.state.get() == SegmentState::Sealed)
             .collect();
-        progress.total_bytes.set(segments.len() as u64 * slab);
+        let all_bytes = segments.len() as u64 * slab;
         let mut scrubbed = Scrubbed::default();
+        let map_is_lost = self.unreadable.borrow().has_pages();
+        progress.total_bytes.set(self.scrub_bytes());
+        if map_is_lost {
+            self.scrub_lost_pages(progress, all_bytes, &mut scrubbed).await?;
+        }
         let stride = Stride::new(&self.engine.world.clock);
         for segment in segments {
             if progress.stop.get() || self.readiness() == Readiness::Gone {
@@ -56,9 +65,45 @@ impl Lun {
                 step(progress.done_bytes.get(), progress.total_bytes.get());
             }
         }
+        let has_fewer_pages = std::mem::take(&mut scrubbed.misses_pages);
+        if has_fewer_pages || (self.unreadable.borrow().has_pages() && !map_is_lost) {
+            self.scrub_lost_pages(progress, 0, &mut scrubbed).await?;
+        }
+        // Until somebody writes them.
+        scrubbed.damaged += self.lost_blocks();
+        scrubbed.lost += self.lost_blocks();
         // What was placed anew counts from here on.
         self.checkpoint().await.map_err(|_| WalkError::Unavailable)?;
         Ok(scrubbed)
+    }
+
+    /// Bytes that a scrub would go over now: a map that must be rebuilt counts as much as the rest.
+    pub(crate) fn scrub_bytes(&self) -> u64 {
+        let slab = 1_u64 << self.engine.catalog.state().array.slab_shift;
+        let times = 1 + u64::from(self.unreadable.borrow().has_pages());
+        self.segments.borrow().len() as u64 * slab * times
+    }
+
+    /// Rebuilds the map where no copy of a page is left. If that cannot be now, the scrub goes on without.
+    async fn scrub_lost_pages(
+        self: &Rc<Self>,
+        progress: &WalkProgress,
+        share_bytes: u64,
+        scrubbed: &mut Scrubbed,
+    ) -> Result<(), WalkError> {
+        match self.rebuild_map(None, progress, share_bytes).await {
+            Ok(rebuilt) => {
+                scrubbed.damaged += rebuilt.pages;
+                self.checkpoint().await.map_err(|_| WalkError::Unavailable)?;
+            }
+            Err(WalkError::Stopped) => return Err(WalkError::Stopped),
+            Err(error) => {
+                tracing::warn!(lun = %self.number, %error, "the map is not rebuilt now");
+                scrubbed.damaged += 1;
+                scrubbed.lost += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Every block of a drive with the header of a batch that has a live block: for tests that damage it.
@@ -169,6 +214,8 @@ impl Lun {
         let reader = |index| ColumnReader::new(spawn, segment, index, end_row).ahead(count);
         let mut readers: Vec<_> =
             (0..count).map(|index| reader(index).with_stride(stride)).collect();
+        let mut in_force = 0;
+        let mut nothing_there = BTreeMap::new();
         for row in 0..end_row {
             let place = Place::new(segment.number, 0, row, segment.rows);
             let mut good: Option<MapPage> = None;
@@ -183,19 +230,59 @@ impl Lun {
                     None => wrong.push((drive.number, block)),
                 }
             }
-            // A row without a page anywhere was never written, unless the tree still asks for it: then reading it says so.
-            let Some(page) = good else { continue };
-            if !self.map.borrow().lies_at(page.level, page.index, place) {
+            let Some(page) = good else {
+                nothing_there.insert(place, wrong);
                 continue;
+            };
+            if !self.is_in_force(&page, place).await {
+                continue;
+            }
+            in_force += 1;
+            if page.level == 0 {
+                self.report_lost(place, page.index, &page.entries);
             }
             scrubbed.checked += live_copies(segment, 0);
             for (drive, block) in &wrong {
-                let what = DamagedThing::MapPage { lun: self.number };
+                let what = damaged_range(self, page.level, page.index);
                 self.engine.report(*drive, *block, what, true);
             }
             if !wrong.is_empty() {
                 scrubbed.damaged += 1;
                 self.dirty_page(&page, place).await;
+            }
+        }
+        // A row without a page anywhere was never written, unless the tree still asks for it.
+        let rewritten = self.rewrite_from_memory(&nothing_there);
+        scrubbed.damaged += u64::from(rewritten);
+        scrubbed.misses_pages |= in_force + rewritten < self.live_of(segment.number);
+    }
+
+    /// Marks the pages for rewriting that no copy holds and that are in memory; how many.
+    fn rewrite_from_memory(&self, nothing_there: &BTreeMap<Place, Vec<(DriveNo, u64)>>) -> u32 {
+        let mut map = self.map.borrow_mut();
+        let mut count = 0;
+        for (level, index, place) in map.written_pages() {
+            let Some(wrong) = nothing_there.get(&place) else { continue };
+            if !map.has_page(level, index) {
+                continue;
+            }
+            map.mark_page_dirty(level, index);
+            count += 1;
+            for (drive, block) in wrong {
+                self.engine.report(*drive, *block, damaged_range(self, level, index), true);
+            }
+        }
+        count
+    }
+
+    /// Whether the tree has a page where it was found. Loads what is above it.
+    async fn is_in_force(self: &Rc<Self>, page: &MapPage, place: Place) -> bool {
+        loop {
+            let wanted = self.map.borrow().wanted_above(page.level, page.index);
+            match wanted {
+                None => return self.map.borrow().lies_at(page.level, page.index, place),
+                Some(wanted) if self.load_page(wanted).await.is_err() => return false,
+                Some(_) => {}
             }
         }
     }
@@ -237,7 +324,9 @@ impl Lun {
         for block in &found.blocks {
             let from = MapEntry { place: block.place, checksum: block.checksum };
             let leaf = leaf_of(block.lun_block);
-            if self.load_leaf(leaf, false).await.is_err()
+            // Asked for once, reported once: it is rebuilt in the end.
+            if self.unreadable.borrow().hides_leaf(leaf)
+                || self.load_leaf(leaf, false).await.is_err()
                 || self.map.borrow().lookup(block.lun_block) != from
             {
                 continue;

@@ -11,6 +11,8 @@ pub(super) struct Unreadable {
     blocks: BTreeSet<u64>,
     /// By level and index.
     pages: BTreeSet<(u8, u64)>,
+    /// How many pages were added so far.
+    pages_found: u64,
     /// More were found than are kept; stays until the LUN is opened again.
     overflowed: bool,
 }
@@ -28,9 +30,25 @@ impl Unreadable {
         }
     }
 
+    pub(super) fn has_pages(&self) -> bool {
+        !self.pages.is_empty()
+    }
+
+    /// Whether a leaf, or a page above it, is among them.
+    pub(super) fn hides_leaf(&self, leaf: u64) -> bool {
+        let fanout = vds_format::MAP_FANOUT as u64;
+        let top = self.pages.last().map_or(0, |page| page.0);
+        (0..=top).any(|level| self.pages.contains(&(level, leaf / fanout.pow(level.into()))))
+    }
+
+    /// How many pages were found so far, those included that are readable again.
+    pub(super) fn pages_found(&self) -> u64 {
+        self.pages_found
+    }
+
     pub(super) fn add_page(&mut self, level: u8, index: u64) {
         if self.pages.len() < KEPT_MAX {
-            self.pages.insert((level, index));
+            self.pages_found += u64::from(self.pages.insert((level, index)));
         } else {
             self.overflowed = true;
         }
@@ -50,6 +68,14 @@ impl Unreadable {
     pub(super) fn forget_page(&mut self, level: u8, index: u64) {
         self.pages.remove(&(level, index));
     }
+
+    /// A page was replaced, and with it all below.
+    pub(super) fn forget_pages_under(&mut self, level: u8, index: u64) {
+        let fanout = vds_format::MAP_FANOUT as u64;
+        let is_under =
+            |low: u8, of: u64| low <= level && of / fanout.pow(u32::from(level - low)) == index;
+        self.pages.retain(|(low, of)| !is_under(*low, *of));
+    }
 }
 
 #[cfg(test)]
@@ -67,5 +93,18 @@ mod tests {
         unreadable.forget_blocks(0, u64::MAX);
         unreadable.forget_page(1, 0);
         assert!(unreadable.is_empty());
+    }
+
+    #[test]
+    fn a_page_that_is_replaced_takes_those_below_with_it() {
+        let mut unreadable = Unreadable::default();
+        let below = [(0, 252), (0, 503), (1, 1)];
+        let beside = [(0, 251), (0, 504), (1, 2), (2, 9)];
+        below.iter().chain(&beside).for_each(|(level, index)| unreadable.add_page(*level, *index));
+        assert!(unreadable.hides_leaf(300) && !unreadable.hides_leaf(1 << 20));
+        unreadable.forget_pages_under(1, 1);
+        assert!(unreadable.hides_leaf(251) && !unreadable.hides_leaf(252));
+        assert_eq!(unreadable.pages, BTreeSet::from(beside));
+        assert_eq!(unreadable.pages_found(), 7);
     }
 }

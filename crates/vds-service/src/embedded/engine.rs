@@ -222,7 +222,14 @@ fn shown(view: &View, damage: &vds_array::Damage, number: u64) -> Damage {
         DamagedThing::Data { lun, lun_block } => {
             ("data", format!(" of block {lun_block} of LUN {lun}"))
         }
-        DamagedThing::MapPage { lun } => ("map_page", format!(" of LUN {lun}")),
+        DamagedThing::MapPage { lun, first_block, blocks } => {
+            let end = first_block + blocks;
+            ("map_page", format!(" of blocks {first_block}..{end} of LUN {lun}"))
+        }
+        DamagedThing::LostBlocks { lun, first_block, blocks } => {
+            let end = first_block + blocks;
+            ("lost_blocks", format!(" {first_block}..{end} of LUN {lun}: their map page"))
+        }
         DamagedThing::Label { lun } => ("label", format!(" of LUN {lun}")),
     };
     let outcome = if damage.repaired { "repaired" } else { "open" };

@@ -1,7 +1,10 @@
 //! Scrubs as operations: what they find, and how they begin, stop and go on.
 
-use vds_model::{HResult, LunType};
-use vds_operation::Output;
+use std::rc::Rc;
+
+use vds_io::LunIoError;
+use vds_model::{HResult, Health, LunType};
+use vds_operation::{Operation, OperationKind, Output, Owner};
 use vds_provider::Request;
 
 use super::bench::{MIB, Outcome, create, outcome, path};
@@ -90,4 +93,70 @@ fn a_scrub_is_paused_resumed_and_cancelled() {
     let result = outcome(end.result());
     let expected = Outcome::Failed(HResult::VDS_E_OPERATION_CANCELED);
     assert_eq!(result, expected, "{cancelled:?}");
+}
+
+/// A stage whose LUN's only leaf is lost on every copy, out of memory, and was asked for once.
+fn with_lost_leaf(seed: u64, lun_type: LunType) -> Stage {
+    let stage = Stage::new(seed, lun_type);
+    let array = Rc::clone(&stage.embedded().arrays.borrow()[&stage.array]);
+    let number = *array.luns.borrow().keys().next().unwrap();
+    let lun = array.entry(number).unwrap().lun;
+    stage.bench.sim.run_until(lun.checkpoint()).unwrap().unwrap();
+    let copies = lun.map_page_blocks(0, 0);
+    assert_eq!(copies.len(), 2);
+    lun.drop_clean_leaves();
+    for (drive, block) in copies {
+        stage.bench.disks.drive(&path(drive.0)).corrupt(block * 4096 + 100, 5);
+    }
+    let io = stage.embedded().lun_io(stage.lun).unwrap();
+    let read = stage.bench.sim.run_until(io.read(0, 4096)).unwrap();
+    assert!(matches!(read, Err(LunIoError::Medium { offset_bytes: 0 })), "{read:?}");
+    stage
+}
+
+fn health(stage: &Stage) -> Health {
+    stage.view().luns[0].properties.health
+}
+
+fn of_service(stage: &Stage) -> Vec<Operation> {
+    let is_scrub = |it: &Operation| it.kind() == OperationKind::Scrub;
+    stage.embedded().operations().into_iter().filter(is_scrub).collect()
+}
+
+/// Goal: a map page found lost is rebuilt without being asked: the service scrubs, says why, and the LUN is as it was.
+#[test]
+fn a_lost_map_page_makes_the_service_scrub() {
+    for (seed, lun_type) in [(83, LunType::Mirror), (84, LunType::Simple)] {
+        let stage = with_lost_leaf(seed, lun_type);
+        assert_ne!(health(&stage), Health::Healthy);
+        stage.bench.pass(3);
+        let operations = of_service(&stage);
+        let [operation] = operations.as_slice() else { panic!("{}", operations.len()) };
+        let owner = operation.status().owner;
+        let Owner::Service { cause } = owner else { panic!("{owner:?}") };
+        assert!(cause.contains("map"), "{cause}");
+        let end = stage.bench.sim.run_until(operation.wait()).unwrap().unwrap();
+        let report = scrubbed(&outcome(end.result()));
+        assert!(report.repaired_blocks > 0, "{report:?}");
+        let recovered = stage.bench.sim.run_until(stage.workload().verify()).unwrap().unwrap();
+        assert_eq!(recovered.unreadable, report.lost_blocks * 8);
+        let expected = if report.lost_blocks == 0 { Health::Healthy } else { health(&stage) };
+        assert_eq!(health(&stage), expected);
+        stage.bench.pass(30);
+        assert_eq!(of_service(&stage).len(), 1, "once");
+    }
+}
+
+/// Goal: a LUN whose map is lost can be deleted, while its rebuilding is under way too.
+#[test]
+fn a_lun_with_a_lost_map_page_is_deleted() {
+    for seconds in [0, 1] {
+        let stage = with_lost_leaf(85, LunType::Mirror);
+        stage.bench.pass(seconds);
+        let deleted = stage.bench.run(stage.embedded(), Request::DeleteLun { lun: stage.lun });
+        assert!(matches!(deleted, Outcome::Done(_)), "{deleted:?}");
+        stage.bench.pass(30);
+        assert!(stage.view().luns.is_empty());
+        assert!(of_service(&stage).iter().all(Operation::is_ended));
+    }
 }

@@ -4,6 +4,7 @@ mod crash;
 mod faults;
 mod flips;
 mod harness;
+mod lost_map;
 mod map_space;
 mod places;
 mod planted;
