@@ -11,6 +11,8 @@ use crate::program::run;
 
 const HOST: &str = "iqn.2025-01.org.example:host";
 const MIB: usize = 1 << 20;
+/// What one command writes.
+const PIECE: usize = 64 << 10;
 /// Data of the LUN that is copied, so that the copy is not done before it is held.
 const DATA_MIB: u64 = 96;
 
@@ -48,9 +50,9 @@ fn hold_a_copy(daemon: &Daemon) -> String {
     let lun = || daemon.run(&["lun", "show", "big", "--json"]).expect_code(0).json();
     let url = lun()["addresses"][0]["urls"][0].as_str().unwrap().to_owned();
     let mut host = Initiator::open(&url, HOST).unwrap();
-    let data = vec![7; MIB];
-    for number in 0..DATA_MIB {
-        let written = host.write(number * (MIB as u64 / 512), &data, 512).unwrap();
+    let data = vec![7; PIECE];
+    for number in 0..DATA_MIB * (MIB / PIECE) as u64 {
+        let written = host.write(number * (PIECE as u64 / 512), &data, 512).unwrap();
         assert!(written.is_good(), "{written:?}");
     }
     wait_until("a copy that is held", || {

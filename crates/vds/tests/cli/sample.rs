@@ -82,7 +82,7 @@ fn drives(lun: &Value) -> Vec<String> {
 /// A LUN made by [`run_with_all`] is what was asked for, in every point.
 fn check_all(lun: &Value) {
     assert_eq!(lun["type"], "mirror", "{lun:#}");
-    assert_eq!(lun["size_bytes"], 100_000_256, "rounded up to whole sectors: {lun:#}");
+    assert_eq!(lun["size_bytes"], 100_003_840, "rounded up to whole blocks: {lun:#}");
     assert_eq!(drives(lun), ["d4", "d2"], "{lun:#}");
     let mask: BTreeSet<&str> = lun["unmasking_list"].as_str().unwrap().split(';').collect();
     assert_eq!(mask, MASK.split(';').collect::<BTreeSet<_>>(), "{lun:#}");
