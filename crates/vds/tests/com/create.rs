@@ -102,14 +102,15 @@ fn the_sample_makes_a_lun_of_the_example_in_python() {
     let command = ["/usr/bin/python3", "-I", "-S", example.to_str().unwrap(), images];
     let words = [&grants[..], &[sdk.to_str().unwrap(), "--"], &command, &["--size", "64MiB"]];
     daemon.verb(&words.concat()).unwrap();
-    for program in
-        [workshop.cpp(&sample("create_lun.cpp"), &[]), workshop.c(&sample("create_lun.c"))]
-    {
-        let ran = run(&daemon, workshop.command(&program).arg("16"));
-        let (name, rest) = ran.stdout.split_once(": ").unwrap();
-        assert!(rest.starts_with("16777216 bytes"), "{}", ran.stdout);
-        let lun = daemon.json(&["lun", "show", name]).unwrap();
-        assert_eq!(lun["addresses"], serde_json::json!([]), "{lun:#}");
+    let programs =
+        [workshop.cpp(&sample("create_lun.cpp"), &[]), workshop.c(&sample("create_lun.c"))];
+    for (made, program) in programs.iter().enumerate() {
+        let ran = run(&daemon, workshop.command(program).arg("16"));
+        assert!(ran.stdout.contains(": 16777216 bytes"), "{}", ran.stdout);
+        let listed = daemon.json(&["lun", "list"]).unwrap();
+        let luns = listed["items"].as_array().unwrap();
+        assert_eq!(luns.len(), made + 1, "{listed:#}");
+        assert!(luns.iter().all(|lun| lun["addresses"] == serde_json::json!([])), "{listed:#}");
     }
     // What was chosen is not changed behind the caller's back.
     let named = ["lun", "create", "b", "--size", "16MiB", "--target", "iqn.2025-01.org.example:t"];
