@@ -25,7 +25,8 @@ impl LostRanges {
         Self(ranges)
     }
 
-    pub(super) fn blocks(&self) -> u64 {
+    #[cfg(test)]
+    fn blocks(&self) -> u64 {
         self.0.iter().map(|range| range.end - range.start).sum()
     }
 

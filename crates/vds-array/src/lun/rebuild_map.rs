@@ -41,17 +41,17 @@ pub(crate) struct RebuiltMap {
     pub(crate) lost: u64,
 }
 
-/// How far a rebuild is, in parts of `share_bytes`.
+/// How far a rebuild is, in parts of `whole_bytes`.
 struct Share<'a> {
     progress: &'a WalkProgress,
     before_bytes: u64,
-    share_bytes: u64,
+    whole_bytes: u64,
 }
 
 impl Share<'_> {
     /// One half of the work, `second` or not, is done to this part.
     fn tell(&self, second: bool, done: u64, of: u64) -> Result<(), WalkError> {
-        let half = self.share_bytes / 2;
+        let half = self.whole_bytes / 2;
         let part = u128::from(half) * u128::from(done) / u128::from(of.max(1));
         let part = u64::try_from(part).expect("no more than the whole") + half * u64::from(second);
         self.progress.done_bytes.set(self.before_bytes + part);
@@ -82,7 +82,7 @@ impl Lun {
         share_bytes: u64,
     ) -> Result<RebuiltMap, WalkError> {
         let before_bytes = progress.done_bytes.get();
-        let share = Share { progress, before_bytes, share_bytes };
+        let share = Share { progress, before_bytes, whole_bytes: share_bytes };
         let counting = Counting::begin(self);
         let lost = self.count_map(&share).await?;
         let mut rebuilt = RebuiltMap::default();
@@ -407,7 +407,7 @@ impl Lun {
     pub(crate) async fn check_counts(self: &Rc<Self>) {
         let counting = Counting::begin(self);
         let progress = WalkProgress::default();
-        let share = Share { progress: &progress, before_bytes: 0, share_bytes: 0 };
+        let share = Share { progress: &progress, before_bytes: 0, whole_bytes: 0 };
         assert_eq!(self.count_map(&share).await, Ok(Vec::new()), "every page can be read");
         for (segment, left) in self.unaccounted(&[]).expect("no count is too low") {
             assert_eq!(left, 0, "{segment} has live blocks that no leaf reaches");
