@@ -275,8 +275,11 @@ impl Question {
 mod tests {
     use super::*;
 
-    /// Segments as (live, complete, blocks that may lie there), numbered from 1; expected: (block, segment), unclear blocks.
-    fn check(segments: &[(u64, bool, &[u64])], expected: Option<(&[(u64, u64)], &[u64], bool)>) {
+    /// Blocks with the segment of each, unclear blocks, and whether that is all.
+    type Answered<'a> = (&'a [(u64, u64)], &'a [u64], bool);
+
+    /// Segments as (live, complete, blocks that may lie there), numbered from 1.
+    fn check(segments: &[(u64, bool, &[u64])], expected: Option<Answered<'_>>) {
         let mut question = Question::default();
         for (number, (live, complete, blocks)) in (1..).zip(segments) {
             question.ask(SegmentNo(number), *live, *complete);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use vds_blackbox::{Cpp, Daemon, SUPPRESSIONS};
+use vds_blackbox::{Cpp, Daemon, SUPPRESSIONS, wait_until};
 
 /// The program `vds`, which lies beside the one that this package makes.
 pub(crate) fn vds() -> Result<PathBuf> {
@@ -79,7 +79,13 @@ impl Scene {
         words.extend([env!("CARGO_BIN_EXE_vds-com-host"), "--provider", &provider]);
         words.extend(["--set", &part, "--set", &folder]);
         words.extend(more);
-        self.daemon.verb(&words).map(drop)
+        self.daemon.verb(&words)?;
+        // A list waits a second for a provider, and one that something looks after may take longer at first.
+        wait_until("its array is shown", || {
+            let listed = self.daemon.json(&["subsystem", "list"])?;
+            let mut arrays = listed["items"].as_array().into_iter().flatten();
+            Ok(arrays.any(|array| array["name"] == "errant").then_some(()))
+        })
     }
 
     /// Takes the provider away; its process ends in good order.
