@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_for_no_time() {
-        assert_eq!(age("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert_eq!(age("7d"), Ok(Duration::from_hours(7 * 24)));
         assert_eq!(age("1s"), Ok(AGE_MIN));
         assert_eq!(age("999ms"), Err("999ms is too short: at least 1s".to_owned()));
         assert!(age("0").is_err());
