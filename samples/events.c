@@ -89,7 +89,7 @@ static struct Printer *new_printer(unsigned long wanted)
     return printer;
 }
 
-static HRESULT listen(IVdsService *service, struct Printer *printer)
+static HRESULT listen_to(IVdsService *service, struct Printer *printer)
 {
     DWORD cookie = 0;
     HRESULT result = IVdsService_Advise(service, &printer->sink, &cookie);
@@ -115,7 +115,7 @@ static HRESULT run(unsigned long wanted)
     result = IVdsService_WaitForServiceReady(service);
     if (SUCCEEDED(result)) {
         struct Printer *printer = new_printer(wanted);
-        result = printer ? listen(service, printer) : E_OUTOFMEMORY;
+        result = printer ? listen_to(service, printer) : E_OUTOFMEMORY;
         if (printer) IVdsAdviseSink_Release(&printer->sink);
     }
     IVdsService_Release(service);
