@@ -63,7 +63,7 @@ impl Totals {
     /// A test said why it could not run. A failure, if the reason is none here.
     pub(super) fn not_run(&mut self, level: Level, name: &str, reason: &str) {
         if self.machine.has_all(reason) {
-            self.failed(level, name, &format!("not run: {reason}, which this machine has"));
+            self.failed(level, name, &format!("it did not run: {reason}, which this machine has"));
             return;
         }
         self.count(level).not_run += 1;

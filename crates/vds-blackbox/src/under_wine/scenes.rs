@@ -196,13 +196,11 @@ fn whole(stage: &Stage<'_>, daemon: &Daemon, tell: &mut dyn FnMut(&str)) -> Resu
     Ok(())
 }
 
-/// Goal: waiting on two threads, enumerations, sinks that leave from within a call: every clause holds as on Linux.
+/// Goal: waiting, enumerations, sinks that leave from within a call: every clause holds as on Linux.
 fn clauses(stage: &Stage<'_>, daemon: &Daemon, tell: &mut dyn FnMut(&str)) -> Result<()> {
     let program = stage.build("clauses.cpp", &[])?;
     let held = stage.judge(daemon, &program, CLAUSES_CHECKS)?;
-    tell(&format!(
-        "ok clause by clause, two threads in one Wait and sinks among them: {held} checks"
-    ));
+    tell(&format!("ok clause by clause, sinks among them: {held} checks"));
     Ok(())
 }
 

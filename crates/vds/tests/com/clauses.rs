@@ -96,9 +96,8 @@ fn two_threads_wait_for_one_end() {
     let words = ["provider", "add", "held", "--grant-dir", &granted, "--read-dir", &sdk, "--"];
     let command = ["/usr/bin/python3", "-I", "-S", &script, &sdk, &granted, &text(&word)];
     daemon.verb(&[&words[..], &command].concat()).unwrap();
-    let program = workshop.cpp(&program("clauses.cpp"), &[]);
-    let mut command = workshop.command(&program);
-    let talk = Talk::start(command.arg("waiters"), &daemon, "waiting");
+    let program = workshop.cpp(&program("waiters.cpp"), &[]);
+    let talk = Talk::start(&mut workshop.command(&program), &daemon, "waiting");
     std::fs::write(&word, "").unwrap();
     let told = talk.finish();
     assert!(told.contains("ok both get the one LUN\n"), "{told}");
