@@ -44,9 +44,9 @@ impl Life {
 
     /// Asks for something in the background.
     fn ask(self: &Rc<Self>, request: Request) {
-        let life = Rc::clone(self);
+        let (life, id) = (Rc::clone(self), self.book(&request));
         let task = async move {
-            life.start(request).await;
+            life.ask_for(id, request).await;
         };
         self.world.spawn.spawn("proof asks", Box::pin(task));
     }

@@ -390,13 +390,18 @@ impl Life {
 
     /// Asks for something, and follows what becomes of it.
     pub(crate) async fn start(self: &Rc<Self>, request: Request) -> Option<OperationId> {
+        let id = self.book(&request);
+        self.ask_for(id, request).await
+    }
+
+    /// Takes note of what is going to be asked for: from now on nothing is drawn that would meet it.
+    pub(crate) fn book(&self, request: &Request) -> OperationId {
         let proof = &self.proof;
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&proof.chance.bits().to_be_bytes());
         bytes[8..].copy_from_slice(&proof.chance.bits().to_be_bytes());
         let id = OperationId::from_bytes(bytes);
-        let kind = request.kind();
-        let lun = self.lun_of(&request);
+        let lun = self.lun_of(request);
         let asked = Asked {
             request: request.clone(),
             is_started: false,
@@ -409,6 +414,17 @@ impl Life {
         proof.say(format!("{id} asked: {request:?}"));
         proof.ledger.borrow_mut().operations.insert(id, asked);
         proof.step(1);
+        id
+    }
+
+    /// Asks for what was booked, and follows what becomes of it.
+    pub(crate) async fn ask_for(
+        self: &Rc<Self>,
+        id: OperationId,
+        request: Request,
+    ) -> Option<OperationId> {
+        let proof = &self.proof;
+        let kind = request.kind();
         let owner = Owner::Client { name: "proof".to_owned(), from: "simulator".to_owned() };
         let context = StartContext::new(id, owner, self.world.clock.unix_ms());
         let answer = self.embedded.start(context, request).await;
