@@ -129,7 +129,11 @@ fn perf_reads(subject: &Subject, span: Duration) -> Result<Sample> {
         .args(["-i", INITIATOR, &subject.url.to_string()])
         .stdin(Stdio::null())
         .output()
-        .context("starting iscsi-perf (Debian: apt-get install libiscsi-bin)")?;
+        .context("starting timeout")?;
+    // What timeout answers for a program that is not there.
+    if output.status.code() == Some(127) {
+        bail!("iscsi-perf is not installed (Debian: apt-get install libiscsi-bin)");
+    }
     let cpu = process::cpu_time(subject.pid)?.saturating_sub(before);
     let said = String::from_utf8_lossy(&output.stdout);
     let Some(iops) = perf_average(&said) else {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
-use vds_sim::Stopped;
+use vds_sim::{CrashMode, Stopped};
 
 use crate::coverage::Coverage;
 use crate::life::{Ending, Life};
@@ -101,15 +101,20 @@ fn live(proof: &Rc<Proof>, events: u64, ending: Ending, number: u64) {
         }
         (Ok(()), Ending::Shutdown) => {
             // Whoever stops cleanly loses nothing, not even if power fails right after.
-            proof.sim.crash(vds_sim::CrashMode::Kill);
-            vds_sim::CrashMode::Kill
+            proof.sim.crash(CrashMode::Kill);
+            CrashMode::Kill
         }
         (Err(Stopped::Crashed(mode)), _) => mode,
         (Err(stopped), _) => {
             proof.violate(format!("the machine stands: {stopped}"));
-            proof.sim.crash(vds_sim::CrashMode::Kill);
+            proof.sim.crash(CrashMode::Kill);
             return;
         }
     };
+    if mode == CrashMode::PowerCut && proof.chance.one_in(2) {
+        // Whoever opens next has to wait: it cannot know that nobody else has the drives.
+        proof.say("the machine starts anew");
+        proof.sim.reboot();
+    }
     proof.ledger.borrow_mut().crashed(mode);
 }

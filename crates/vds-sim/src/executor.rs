@@ -20,6 +20,9 @@ use crate::trace::Trace;
 /// How much virtual time [`Sim::run_until`] allows.
 const RUN_TIME_MAX: Duration = Duration::from_hours(1);
 
+/// The start of the machine with which a simulation begins.
+const FIRST_BOOT: [u8; 16] = [0xB0; 16];
+
 /// Which of the ready tasks runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -131,6 +134,8 @@ pub(crate) struct Core {
     options: SimOptions,
     now_ns: Cell<u64>,
     era: Cell<u64>,
+    /// The start of the machine that engines are told.
+    boot: Cell<[u8; 16]>,
     steps: Cell<u64>,
     running: Cell<bool>,
     ready: Arc<Mutex<VecDeque<TaskKey>>>,
@@ -159,6 +164,7 @@ impl Sim {
             options,
             now_ns: Cell::new(0),
             era: Cell::new(0),
+            boot: Cell::new(FIRST_BOOT),
             steps: Cell::new(0),
             running: Cell::new(false),
             ready: Arc::default(),
@@ -311,6 +317,16 @@ impl Sim {
     /// Ends everything after the current poll; drives take no more requests from this moment on.
     pub fn crash_soon(&self, mode: CrashMode) {
         self.core.ask_crash(mode);
+    }
+
+    /// What starts from now on is told of another start of the machine: it rebooted, or the drives are reached from
+    /// another one. A crash alone, a power cut too, changes nothing of it: whoever finds another start's mark waits at opening,
+    /// and most tests do not ask for that.
+    pub fn reboot(&self) {
+        let mut boot = self.core.boot.get();
+        let count = u64::from_le_bytes(*boot.first_chunk().expect("it has 16 bytes")) + 1;
+        boot[..8].copy_from_slice(&count.to_le_bytes());
+        self.core.boot.set(boot);
     }
 
     /// How many crashes there were.
@@ -553,6 +569,10 @@ impl Core {
 
     pub(crate) fn era(&self) -> u64 {
         self.era.get()
+    }
+
+    pub(crate) fn boot(&self) -> [u8; 16] {
+        self.boot.get()
     }
 
     pub(crate) fn now_ns(&self) -> u64 {

@@ -14,15 +14,11 @@ use crate::executor::Core;
 /// Milliseconds since 1970 when a simulation begins: 2025-01-01.
 pub(crate) const UNIX_MS_START: u64 = 1_735_689_600_000;
 
-/// The start of the machine. A power cut does not change it: then every opening after one would wait for a service that
-/// cannot be.
-const BOOT: [u8; 16] = [0xB0; 16];
-
 /// What an engine that starts now is given.
 pub(crate) fn world(core: &Rc<Core>) -> World {
     let handle = Rc::new(Handle { core: Rc::clone(core), era: core.era() });
     let rng = Rc::new(core.chance().fork());
-    World { clock: Rc::<Handle>::clone(&handle), rng, spawn: handle, boot: BOOT }
+    World { clock: Rc::<Handle>::clone(&handle), rng, spawn: handle, boot: core.boot() }
 }
 
 /// An engine's door to the machine, good for one life.
