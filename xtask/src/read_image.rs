@@ -183,9 +183,6 @@ fn numbered<'a>(state: &State, drives: &[&'a Drive], report: &mut Report) -> Dri
         same("size", superblock.blocks * image::BLOCK as u64, known.size_bytes);
         if let Some(array) = &state.array {
             same("slab_shift", superblock.slab_shift.into(), array.slab_shift.into());
-            if superblock.name != array.name {
-                report.mismatch(&name, format_args!("names the array {:?}", superblock.name));
-            }
         }
         numbered.insert(known.number, *drive);
     }

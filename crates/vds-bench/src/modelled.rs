@@ -106,6 +106,8 @@ type Measure = fn(Model) -> Result<Vec<Figure>>;
 
 /// What is measured, under the name it is chosen by, on which drives.
 const MEASURES: &[(&str, Measure, &[Model])] = &[
+    // First: memory that another one has given back would be taken for none.
+    ("many-luns", changes::many_luns, &[SATA]),
     ("sequential", data::sequential_mirror, &[NVME, SATA, HDD]),
     ("random-write", data::random_write_stripe, &[NVME, SATA, HDD]),
     ("sync-write", data::synchronous_write, &[NVME, SATA, HDD]),
@@ -113,7 +115,6 @@ const MEASURES: &[(&str, Measure, &[Model])] = &[
     ("overwrite", data::overwrite, &[NVME, SATA]),
     ("rebuild", changes::rebuild, &[NVME, SATA, HDD]),
     ("create", changes::create_lun, &[SATA]),
-    ("many-luns", changes::many_luns, &[SATA]),
     ("open", changes::open_after_crash, &[SATA]),
 ];
 

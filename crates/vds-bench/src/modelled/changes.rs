@@ -109,6 +109,7 @@ pub(super) fn many_luns(model: Model) -> Result<Vec<Figure>> {
     make(TIMED)?;
     let cpu = process::cpu_time(me)?.saturating_sub(before);
     let each = memory()?.saturating_sub(few) / (LUNS - LUNS / 10);
+    ensure!(each > 0, "memory did not grow: what the process had before hides what LUNs take");
     let cpu_ms = cpu.as_secs_f64() * 1e3 / f64::from(u32::try_from(TIMED)?);
     Ok(vec![
         Figure {
