@@ -17,6 +17,7 @@ use vds_format::{BatchEntry, BatchHeader, MapEntry, Place, SegmentNo, Sequence, 
 use super::Segment;
 
 /// Blocks whose map is lost: ranges in order.
+#[derive(Default)]
 pub(super) struct LostRanges(Vec<Range<u64>>);
 
 impl LostRanges {
@@ -28,6 +29,14 @@ impl LostRanges {
     #[cfg(test)]
     fn blocks(&self) -> u64 {
         self.0.iter().map(|range| range.end - range.start).sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn contains(&self, lun_block: u64) -> bool {
+        self.within(lun_block..lun_block + 1).next().is_some()
     }
 
     /// What of `wanted` is lost.

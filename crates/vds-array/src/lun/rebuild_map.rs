@@ -31,10 +31,10 @@ const LOST_BLOCKS_MAX: u64 = 4 << 20;
 const LEAVES_AT_ONCE: u64 = 1024;
 
 /// What a rebuild did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RebuiltMap {
-    /// Pages that no copy held.
-    pub(crate) pages: u64,
+    /// What each page that no copy held mapped.
+    pub(crate) ranges: Vec<Range<u64>>,
     /// Blocks that are mapped again.
     pub(crate) found: u64,
     /// Blocks of which nobody knows what they held.
@@ -285,7 +285,8 @@ impl Lun {
         if !lost.iter().all(is_lost) || self.unaccounted(lost)? != self.still_there(wanted) {
             return Err(WalkError::Unavailable);
         }
-        let mut rebuilt = RebuiltMap { pages: lost.len() as u64, ..RebuiltMap::default() };
+        let ranges = lost.iter().map(|page| blocks_of(page.level, page.index)).collect();
+        let mut rebuilt = RebuiltMap { ranges, ..RebuiltMap::default() };
         let mut found: BTreeMap<SegmentNo, u32> = BTreeMap::new();
         let pages_before = self.map.borrow().page_count();
         for page in lost {
@@ -303,7 +304,7 @@ impl Lun {
         self.count_pages(pages_before);
         self.recount(lost, &found, rebuilt.lost);
         tracing::warn!(
-            lun = %self.number, pages = rebuilt.pages, found = rebuilt.found, lost = rebuilt.lost,
+            lun = %self.number, pages = lost.len(), found = rebuilt.found, lost = rebuilt.lost,
             "map pages that no copy held were rebuilt"
         );
         Ok(rebuilt)
@@ -421,14 +422,27 @@ impl Lun {
     pub(crate) fn map_page_blocks(&self, level: u8, index: u64) -> Vec<(vds_format::DriveNo, u64)> {
         let written = self.map.borrow().written_pages();
         let found = written.into_iter().find(|(l, i, _)| (*l, *i) == (level, index));
-        let Some((.., place)) = found else { return Vec::new() };
-        let segment = self.segment(place.segment()).expect("a page lies in a segment in use");
-        let (_, row) = place.column_and_row(segment.rows);
-        let of = |column: &super::segment::LiveColumn| {
-            let drive = column.live()?;
-            Some((drive.number, column.block(drive, row)))
-        };
-        segment.columns.iter().filter_map(of).collect()
+        found.map_or_else(Vec::new, |(.., place)| self.copies_at(place))
+    }
+
+    /// Where the copies of a block lie, if it is mapped and its leaf is in memory: for tests that damage it.
+    #[cfg(test)]
+    pub(crate) fn copies_of(&self, lun_block: u64) -> Vec<(vds_format::DriveNo, u64)> {
+        let place = self.map.borrow().lookup(lun_block).place;
+        if place.is_somewhere() { self.copies_at(place) } else { Vec::new() }
+    }
+
+    #[cfg(test)]
+    fn copies_at(&self, place: Place) -> Vec<(vds_format::DriveNo, u64)> {
+        let segment = self.segment(place.segment()).expect("a place lies in a segment in use");
+        let (data_column, row) = place.column_and_row(segment.rows);
+        let here = segment.columns.iter();
+        here.filter(|column| u32::from(column.record.data_column) == data_column)
+            .filter_map(|column| {
+                let drive = column.live()?;
+                Some((drive.number, column.block(drive, row)))
+            })
+            .collect()
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use vds_format::{DriveNo, Label, MapEntry, MapPage, Place, SegmentState, Stream};
 
+use super::evidence::LostRanges;
 use super::map::leaf_of;
 use super::moves::Move;
 use super::rebuild_map::damaged_range;
@@ -28,6 +29,22 @@ pub(crate) struct Scrubbed {
     misses_pages: bool,
 }
 
+/// What is looked at.
+enum Extent {
+    All,
+    /// The blocks in these ranges: of pages that were rebuilt when all the rest had been looked at.
+    Under(LostRanges),
+}
+
+impl Extent {
+    fn covers(&self, lun_block: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Under(ranges) => ranges.contains(lun_block),
+        }
+    }
+}
+
 impl Lun {
     /// Reads every copy of every live block, page, header and label; what is wrong is reported and, where a right copy is left,
     /// placed anew.
@@ -39,35 +56,22 @@ impl Lun {
         progress: &WalkProgress,
     ) -> Result<Scrubbed, WalkError> {
         self.roll().await?;
-        let slab = 1_u64 << self.engine.catalog.state().array.slab_shift;
-        let segments: Vec<Rc<Segment>> = self
-            .all_segments()
-            .into_iter()
-            .filter(|segment| segment.state.get() == SegmentState::Sealed)
-            .collect();
-        let all_bytes = segments.len() as u64 * slab;
         let mut scrubbed = Scrubbed::default();
         let map_is_lost = self.unreadable.borrow().has_pages();
         progress.total_bytes.set(self.scrub_bytes());
         if map_is_lost {
-            self.scrub_lost_pages(progress, all_bytes, &mut scrubbed).await?;
+            let share_bytes = self.sealed_bytes();
+            self.scrub_lost_pages(progress, share_bytes, &mut scrubbed).await?;
         }
-        let stride = Stride::new(&self.engine.world.clock);
-        for segment in segments {
-            if progress.stop.get() || self.readiness() == Readiness::Gone {
-                return Err(WalkError::Stopped);
-            }
-            if self.live_of(segment.number) > 0 {
-                self.scrub_segment(&segment, &stride, &mut scrubbed).await;
-            }
-            progress.done_bytes.set(progress.done_bytes.get() + slab);
-            if let Some(step) = &*progress.on_step.borrow() {
-                step(progress.done_bytes.get(), progress.total_bytes.get());
-            }
-        }
+        self.scrub_segments(Extent::All, progress, &mut scrubbed).await?;
         let has_fewer_pages = std::mem::take(&mut scrubbed.misses_pages);
         if has_fewer_pages || (self.unreadable.borrow().has_pages() && !map_is_lost) {
-            self.scrub_lost_pages(progress, 0, &mut scrubbed).await?;
+            let ranges = self.scrub_lost_pages(progress, 0, &mut scrubbed).await?;
+            if !ranges.is_empty() {
+                // What lies under them was passed over.
+                progress.total_bytes.set(progress.total_bytes.get() + self.sealed_bytes());
+                self.scrub_segments(Extent::Under(ranges), progress, &mut scrubbed).await?;
+            }
         }
         // Until somebody writes them.
         scrubbed.damaged += self.lost_blocks();
@@ -77,6 +81,38 @@ impl Lun {
         Ok(scrubbed)
     }
 
+    async fn scrub_segments(
+        self: &Rc<Self>,
+        extent: Extent,
+        progress: &WalkProgress,
+        scrubbed: &mut Scrubbed,
+    ) -> Result<(), WalkError> {
+        let slab = 1_u64 << self.engine.catalog.state().array.slab_shift;
+        let stride = Stride::new(&self.engine.world.clock);
+        for segment in self.sealed() {
+            if progress.stop.get() || self.readiness() == Readiness::Gone {
+                return Err(WalkError::Stopped);
+            }
+            if self.live_of(segment.number) > 0 {
+                self.scrub_segment(&segment, &extent, &stride, scrubbed).await;
+            }
+            progress.done_bytes.set(progress.done_bytes.get() + slab);
+            if let Some(step) = &*progress.on_step.borrow() {
+                step(progress.done_bytes.get(), progress.total_bytes.get());
+            }
+        }
+        Ok(())
+    }
+
+    fn sealed(&self) -> Vec<Rc<Segment>> {
+        let all = self.all_segments().into_iter();
+        all.filter(|segment| segment.state.get() == SegmentState::Sealed).collect()
+    }
+
+    fn sealed_bytes(&self) -> u64 {
+        self.sealed().len() as u64 * (1_u64 << self.engine.catalog.state().array.slab_shift)
+    }
+
     /// Bytes that a scrub would go over now: a map that must be rebuilt counts as much as the rest.
     pub(crate) fn scrub_bytes(&self) -> u64 {
         let slab = 1_u64 << self.engine.catalog.state().array.slab_shift;
@@ -84,17 +120,19 @@ impl Lun {
         self.segments.borrow().len() as u64 * slab * times
     }
 
-    /// Rebuilds the map where no copy of a page is left. If that cannot be now, the scrub goes on without.
+    /// Rebuilds the map where no copy of a page is left, and says of which blocks. If that cannot be now, the scrub goes on
+    /// without.
     async fn scrub_lost_pages(
         self: &Rc<Self>,
         progress: &WalkProgress,
         share_bytes: u64,
         scrubbed: &mut Scrubbed,
-    ) -> Result<(), WalkError> {
+    ) -> Result<LostRanges, WalkError> {
         match self.rebuild_map(None, progress, share_bytes).await {
             Ok(rebuilt) => {
-                scrubbed.damaged += rebuilt.pages;
+                scrubbed.damaged += rebuilt.ranges.len() as u64;
                 self.checkpoint().await.map_err(|_| WalkError::Unavailable)?;
+                return Ok(LostRanges::new(rebuilt.ranges));
             }
             Err(WalkError::Stopped) => return Err(WalkError::Stopped),
             Err(error) => {
@@ -103,7 +141,7 @@ impl Lun {
                 scrubbed.lost += 1;
             }
         }
-        Ok(())
+        Ok(LostRanges::default())
     }
 
     /// Every block of a drive with the header of a batch that has a live block: for tests that damage it.
@@ -162,20 +200,25 @@ impl Lun {
     async fn scrub_segment(
         self: &Rc<Self>,
         segment: &Rc<Segment>,
+        extent: &Extent,
         stride: &Rc<Stride>,
         scrubbed: &mut Scrubbed,
     ) {
         let drives = segment.columns.iter().filter_map(|column| column.live().cloned());
         stride.watch(drives.collect());
-        let renew = self.scrub_labels(segment, scrubbed).await;
+        let looks_at_all = matches!(extent, Extent::All);
+        let renew = looks_at_all && self.scrub_labels(segment, scrubbed).await;
         if segment.stream == Stream::Map {
+            if !looks_at_all {
+                return;
+            }
             self.scrub_map(segment, stride, scrubbed).await;
             if renew {
                 self.dirty_pages_of(segment).await;
             }
             return;
         }
-        let wrong_headers = self.scrub_batches(segment, stride, scrubbed).await;
+        let wrong_headers = self.scrub_batches(segment, extent, stride, scrubbed).await;
         if renew || wrong_headers {
             // Labels and headers are not rewritten in place: what is live goes elsewhere, and the slab comes free. If
             // there is no room for that now, the next scrub finds it again.
@@ -291,13 +334,14 @@ impl Lun {
     async fn scrub_batches(
         self: &Rc<Self>,
         segment: &Rc<Segment>,
+        extent: &Extent,
         stride: &Rc<Stride>,
         scrubbed: &mut Scrubbed,
     ) -> bool {
         let mut scanner = Scanner::new(self, segment, false).with_stride(stride);
         let mut wrong_headers = false;
         while let Some(found) = scanner.next_batch().await {
-            let live = self.scrub_batch(segment, &found, scrubbed).await;
+            let live = self.scrub_batch(segment, extent, &found, scrubbed).await;
             if live {
                 scrubbed.checked += live_copies(segment, 0);
             }
@@ -317,11 +361,12 @@ impl Lun {
     async fn scrub_batch(
         self: &Rc<Self>,
         segment: &Segment,
+        extent: &Extent,
         found: &Found,
         scrubbed: &mut Scrubbed,
     ) -> bool {
         let mut any = false;
-        for block in &found.blocks {
+        for block in found.blocks.iter().filter(|it| extent.covers(it.lun_block)) {
             let from = MapEntry { place: block.place, checksum: block.checksum };
             let leaf = leaf_of(block.lun_block);
             // Asked for once, reported once: it is rebuilt in the end.

@@ -271,6 +271,50 @@ fn a_page_over_plain_writes_is_rebuilt_whole() {
     }
 }
 
+/// A mirror whose map has three levels: 63,504 blocks lie under one page of level 1.
+const LARGE: Layout =
+    Layout { size_bytes: 300 << 20, data_bytes: 32 << 20, drive_bytes: 1 << 30, ..MIRROR };
+
+/// Goal: the same of a page above the leaves, which maps many and has few written under it.
+#[test]
+fn a_page_of_any_level_is_rebuilt() {
+    for (seed, page) in [(0, (0, 260)), (1, (1, 0)), (2, (1, 1)), (3, (2, 0))] {
+        let machine = Machine::new(seed, LARGE);
+        let ran = machine.sim.run_until(async {
+            let life = machine.create().await;
+            let mix = Mix { unmaps: 0, zeros: 0, ..Mix::USUAL };
+            let workload = machine.workload(&life, mix);
+            // A block of each page that is lost in turn.
+            for block in [7, 260 * FANOUT, 70_000, 76_799] {
+                let range = SectorRange { first: block * SECTORS, count: SECTORS };
+                workload.write(range, false).await.expect("no violation");
+            }
+            workload.run(8, 200).await.expect("no violation");
+            life.lun.checkpoint().await.expect("healthy");
+            life.lun.map_page_blocks(page.0, page.1)
+        });
+        let copies = ran.expect("no crash");
+        assert!(copies.len() > 1, "page {page:?} was written twice");
+        machine.crash(CrashMode::PowerCut);
+        damage(&machine, &copies);
+        for life in 0..2 {
+            let ran = machine.sim.run_until(async {
+                let life = machine.open().await;
+                let found = life.lun.scrub(&WalkProgress::default()).await.expect("healthy");
+                let workload = machine.workload(&life, Mix::USUAL);
+                let recovered = workload.verify().await.expect("all there");
+                assert_eq!(recovered.unreadable, 0, "page {page:?}");
+                life.lun.check_counts().await;
+                life.check();
+                (found.damaged, found.lost)
+            });
+            let found = ran.unwrap_or_else(|stopped| panic!("page {page:?}: {stopped:?}"));
+            assert_eq!(found, (1 - life, 0), "page {page:?}");
+            machine.crash(CrashMode::Kill);
+        }
+    }
+}
+
 /// Goal: power that goes amid a rebuild, of a scrub or of a start, changes nothing: the next one does it.
 #[test]
 fn power_may_go_amid_a_rebuild() {
@@ -323,16 +367,26 @@ fn a_planted_trust_in_headers_is_caught() {
 
 /// A mirror whose leaf 1 is lost, out of memory.
 async fn with_lost_leaf(machine: &Machine) -> Life {
+    let life = with_blocks(machine).await;
+    lose_leaf(machine, &life);
+    life
+}
+
+/// A mirror with 1000 blocks.
+async fn with_blocks(machine: &Machine) -> Life {
     let life = machine.create().await;
     for block in 0..1000 {
         let data = bytes::Bytes::from(vec![u8::try_from(block % 250 + 1).expect("small"); 4096]);
         life.io.write(block * BLOCK, data, false).await.expect("healthy");
     }
     life.lun.checkpoint().await.expect("healthy");
+    life
+}
+
+fn lose_leaf(machine: &Machine, life: &Life) {
     let copies = life.lun.map_page_blocks(0, 1);
     life.lun.drop_clean_leaves();
     damage(machine, &copies);
-    life
 }
 
 /// Goal: until it is rebuilt the range answers medium errors, to reads and writes; the rest of the LUN works, and health and
@@ -439,6 +493,29 @@ fn writes_go_on_and_a_rebuild_can_be_stopped() {
         });
         ran.unwrap_or_else(|stopped| panic!("seed {seed}: {stopped:?}"));
     }
+}
+
+/// Goal: what lies under a page that a scrub finds lost is verified by the same scrub.
+#[test]
+fn what_lies_under_a_page_that_is_found_lost_is_verified_too() {
+    let machine = Machine::new(6, MIRROR);
+    let ran = machine.sim.run_until(async {
+        let life = with_blocks(&machine).await;
+        // One copy of a block under it, and of one elsewhere.
+        for lun_block in [300, 800] {
+            damage(&machine, &life.lun.copies_of(lun_block)[..1]);
+        }
+        lose_leaf(&machine, &life);
+        let found = life.lun.scrub(&WalkProgress::default()).await.expect("healthy");
+        assert_eq!((found.damaged, found.lost), (3, 0), "{:?}", life.engine.damage());
+        let of_data = |it: &crate::Damage| matches!(it.what, DamagedThing::Data { .. });
+        let repaired = life.engine.damage().into_iter().filter(|it| of_data(it) && it.repaired);
+        assert_eq!(repaired.count(), 2);
+        let again = life.lun.scrub(&WalkProgress::default()).await.expect("healthy");
+        assert_eq!((again.damaged, again.lost), (0, 0));
+        life.check();
+    });
+    ran.unwrap_or_else(|stopped| panic!("{stopped:?}"));
 }
 
 /// Goal: a copy on a drive that is away may be right: nothing is rebuilt without it.
