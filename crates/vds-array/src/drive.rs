@@ -219,6 +219,11 @@ impl Drive {
         })
     }
 
+    /// What it lies on, for looking at its catalog. Whatever is written goes through the methods here.
+    pub(crate) fn disk(&self) -> Rc<dyn Disk> {
+        Rc::clone(&self.disk)
+    }
+
     /// The first block of a slab.
     pub(crate) fn slab_block(&self, slab: SlabNo) -> u64 {
         self.geometry.slab_start + u64::from(slab.0) * u64::from(self.geometry.slab_blocks())

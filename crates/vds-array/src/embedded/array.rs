@@ -14,6 +14,7 @@ use vds_provider::Refusal;
 use super::capacity::Pool;
 use super::errors::not_found;
 use super::gate::Gate;
+use super::rejoin::Chances;
 use super::shared::{Shared, of_drive, of_lun};
 use crate::LunTraffic;
 use crate::catalog::Catalog;
@@ -108,6 +109,8 @@ pub(super) struct Array {
     workers: Cell<usize>,
     idle: Signal,
     ticks: Cell<u32>,
+    /// When drives that were left out of the catalog are asked again.
+    pub(super) chances: RefCell<Chances>,
 }
 
 /// Says that a LUN's layout is being changed, until dropped.
@@ -152,6 +155,7 @@ impl Array {
             workers: Cell::new(0),
             idle: Signal::default(),
             ticks: Cell::new(0),
+            chances: RefCell::default(),
         });
         let numbers: Vec<LunNo> = array.state().luns.keys().copied().collect();
         for number in &numbers {

@@ -172,7 +172,8 @@ impl Embedded {
         self.shared.publish(vec![of_subsystem(id, change)]);
     }
 
-    /// Drives that vanished come back by themselves: as long as an array lacks one, it is looked for.
+    /// Drives that vanished come back by themselves: as long as an array lacks one, it is looked for. Those that were left out
+    /// of the catalog are asked again.
     pub(super) fn look_for_absent_drives(self: &Rc<Self>) {
         let weak = Rc::downgrade(self);
         let clock = Rc::clone(&self.shared.world.clock);
@@ -180,8 +181,11 @@ impl Embedded {
             loop {
                 clock.sleep(ABSENT_PERIOD).await;
                 let Some(embedded) = weak.upgrade() else { return };
-                let lacks = embedded.arrays.borrow().values().any(|array| array.lacks_drives());
-                if lacks {
+                let arrays: Vec<Rc<Array>> = embedded.arrays.borrow().values().cloned().collect();
+                for array in &arrays {
+                    array.rejoin_drives().await;
+                }
+                if arrays.iter().any(|array| array.lacks_drives()) {
                     embedded.discover().await;
                 }
             }

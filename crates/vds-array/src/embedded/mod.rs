@@ -31,6 +31,7 @@ mod make;
 mod plan;
 mod portal_groups;
 mod redundancy;
+mod rejoin;
 mod resume;
 mod run;
 mod scrub;

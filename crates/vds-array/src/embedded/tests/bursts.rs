@@ -74,6 +74,43 @@ fn an_error_of_the_catalog_leaves_the_only_copy_in_use() {
     }
 }
 
+/// Goal: a drive that was left out of the catalog is a member again when it takes it, and is asked ever less often until then;
+/// from then on its copy counts.
+#[test]
+fn a_drive_left_out_of_the_catalog_is_asked_again() {
+    let (bench, embedded, array) = Bench::with_array(94, 3);
+    let ids = drive_ids(&embedded.view());
+    let on = Some(vec![ids[0]]);
+    let request = CreateLun { drives: on, ..create(array, LunType::Simple, SIZE) };
+    let lun = bench.make_lun(&embedded, request);
+    let host = Host::new(lun);
+    bench.sim.run_until(host.workload(&bench, &embedded).run(4, 100)).unwrap().unwrap();
+    let drive = bench.disks.drive(&path(1));
+    let refusal = Fault::every(IoKind::Write, Effect::Error(DiskErrorKind::Range));
+    drive.fault(refusal.within(0..(16 + 256 + 1024) * BLOCK_BYTES as u64));
+    bench.run(&embedded, Request::SetLunName { lun, name: "new".into() });
+    let health = |embedded: &Embedded| embedded.view().drive(ids[0]).unwrap().properties.health;
+    assert_eq!(health(&embedded), Health::PendingFailure);
+    let hits = drive.fault_hits();
+    bench.pass(4 * 3600);
+    assert_eq!(health(&embedded), Health::PendingFailure);
+    let tries = drive.fault_hits() - hits;
+    assert!((4..=20).contains(&tries), "{tries} tries in four hours");
+    drive.heal();
+    bench.pass(3700);
+    assert_eq!(health(&embedded), Health::Healthy);
+    check(&embedded);
+    bench.run(&embedded, Request::SetLunName { lun, name: "newer".into() });
+    bench.sim.run_until(embedded.shutdown()).unwrap();
+    drop(embedded);
+    // Without one of the others, what it says is half of the truth, and the last name is there.
+    bench.disks.drive(&path(2)).vanish();
+    let embedded = bench.start();
+    bench.pass(70);
+    assert_eq!(embedded.view().lun(lun).unwrap().properties.friendly_name, "newer");
+    bench.sim.run_until(host.workload(&bench, &embedded).verify()).unwrap().unwrap();
+}
+
 /// Goal: whatever part of the drives goes within a second, and comes back some seconds later, nothing that was acknowledged is
 /// lost, and all that is needed is to open the array again where it froze.
 #[test]
