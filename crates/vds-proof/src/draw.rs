@@ -10,11 +10,14 @@ use vds_model::{
 };
 use vds_operation::{ObjectRef, OperationKind};
 use vds_provider::{
-    Caching, Chap, ChapCredential, ChapSecretChange, ChapSide, CreateLun, Request, SectorSize,
-    TargetChoice, Wipe,
+    Caching, Chap, ChapCredential, ChapSecretChange, ChapSide, CreateLun, LunView, Request,
+    SectorSize, TargetChoice, Wipe,
 };
 
 use crate::life::Life;
+
+/// Copies that a LUN can have.
+const PLEXES_MAX: usize = 4;
 
 /// Kinds after which nothing is as it was, and that change where the copies are.
 const LAYOUT: [OperationKind; 5] = [
@@ -47,7 +50,11 @@ impl Life {
                 Request::ExtendLun { lun, by_bytes: chance.between(1, 1 << 20), drives: None }
             }
             OperationKind::AddPlex => {
-                Request::AddPlex { lun: self.pick_lun(&LAYOUT)?, drives: None }
+                let lun = self.pick_lun(&LAYOUT)?;
+                match self.pick_other(lun) {
+                    Some(other) => Request::AbsorbLun { lun, other },
+                    None => Request::AddPlex { lun, drives: None },
+                }
             }
             OperationKind::RemovePlex => {
                 let lun = self.pick_lun(&LAYOUT)?;
@@ -182,6 +189,32 @@ impl Life {
         let luns: Vec<LunId> = self.proof.ledger.borrow().luns.keys().copied().collect();
         let lun = *pick(&self.proof.chance, &luns)?;
         self.is_free(lun, kinds).then_some(lun)
+    }
+
+    /// Now and then, a LUN whose place a copy of this one can take.
+    fn pick_other(&self, lun: LunId) -> Option<LunId> {
+        let chance = &self.proof.chance;
+        if !chance.one_in(3) {
+            return None;
+        }
+        // What does not fit is refused: seldom asked for.
+        let seldom = chance.one_in(8);
+        let view = self.embedded.view();
+        let grown = view.lun(lun)?;
+        let drives = |lun: &LunView| -> BTreeSet<DriveId> {
+            lun.plexes.iter().flat_map(|it| &it.extents).map(|it| it.drive).collect()
+        };
+        let fits = |other: &&LunView| {
+            other.properties.id != lun
+                && (seldom
+                    || (other.plexes.len() == 1
+                        && grown.plexes.len() < PLEXES_MAX
+                        && other.properties.size >= grown.properties.size
+                        && drives(other).is_disjoint(&drives(grown))))
+        };
+        let others: Vec<LunId> = view.luns.iter().filter(fits).map(|it| it.properties.id).collect();
+        let other = *pick(chance, &others)?;
+        self.is_free(other, &LAYOUT).then_some(other)
     }
 
     fn pick_target(&self, is_wanted: impl Fn(TargetId) -> bool) -> Option<TargetId> {

@@ -363,7 +363,8 @@ impl Life {
             && !ledger.open().any(|(_, it)| {
                 let on_it =
                     it.lun == Some(lun) || it.request.subject() == Some(ObjectRef::Lun(lun));
-                on_it && kinds.contains(&it.kind())
+                (on_it && kinds.contains(&it.kind()))
+                    || (it.ends() == Some(lun) && kinds.contains(&OperationKind::DeleteLun))
             })
     }
 

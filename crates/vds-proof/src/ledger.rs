@@ -124,6 +124,14 @@ impl Asked {
         self.request.kind()
     }
 
+    /// The LUN whose place another one takes.
+    pub(crate) fn ends(&self) -> Option<LunId> {
+        match self.request {
+            Request::AbsorbLun { other, .. } => Some(other),
+            _ => None,
+        }
+    }
+
     /// Whether the array keeps it, rather than the service.
     pub(crate) fn is_kept(&self) -> bool {
         !matches!(
@@ -164,14 +172,18 @@ impl Ledger {
         open.map(|(id, asked)| (*id, asked))
     }
 
-    /// Whether an operation on this object is open, of a kind that `wanted` tells.
+    /// Whether an operation on this object is open, of a kind that `wanted` tells. A LUN whose place another one takes is
+    /// being deleted.
     pub(crate) fn is_busy(
         &self,
         object: ObjectRef,
         wanted: impl Fn(OperationKind) -> bool,
     ) -> bool {
-        self.open()
-            .any(|(_, asked)| asked.request.subject() == Some(object) && wanted(asked.kind()))
+        self.open().any(|(_, asked)| {
+            (asked.request.subject() == Some(object) && wanted(asked.kind()))
+                || (asked.ends().map(ObjectRef::Lun) == Some(object)
+                    && wanted(OperationKind::DeleteLun))
+        })
     }
 
     /// Whether a LUN's data lies on the victim with no other copy elsewhere that is surely whole.
@@ -366,6 +378,14 @@ impl Ledger {
         let Some(id) = target else { return };
         if let Some(state) = self.left_targets.remove(&id) {
             self.targets.insert(id, state);
+        }
+    }
+
+    /// An operation ended otherwise than well. The place of another LUN may have been taken by then: that begins with it.
+    pub(crate) fn broke_off(&mut self, asked: &Asked, view: &View) {
+        let Request::AbsorbLun { lun, other } = asked.request else { return };
+        if view.lun(lun).is_some() && view.lun(other).is_none() {
+            self.lun_gone(other);
         }
     }
 

@@ -505,6 +505,8 @@ impl Life {
             }
             if let End::Succeeded { output, .. } = end {
                 ledger.apply(&asked, *output, &view, proof.seed);
+            } else {
+                ledger.broke_off(&asked, &view);
             }
             if asked.kind() == OperationKind::AddPlex && leaves_plex(end) {
                 ledger.plex_stays(asked.lun);
