@@ -201,14 +201,20 @@ impl Engine {
         self.space_changed.notify();
     }
 
-    /// Slabs that nobody names any more: discarded, then free.
+    /// Slabs that nobody names any more: discarded, then free. Not before that is durable: until then a crash brings back
+    /// who named them. If the array freezes first they stay as they are.
     pub(crate) fn release(self: &Rc<Self>, lun: LunNo, slabs: Vec<(DriveNo, SlabNo)>) {
         if slabs.is_empty() {
             return;
         }
         let engine = Rc::clone(self);
         self.releasing.set(self.releasing.get() + slabs.len());
+        let settled = self.catalog.settled();
         let task = async move {
+            if settled.await.is_err() {
+                engine.releasing.set(engine.releasing.get() - slabs.len());
+                return engine.space_changed.notify();
+            }
             for (number, slab) in slabs {
                 if let Some(drive) = engine.live_drive(number) {
                     let blocks = u64::from(drive.geometry.slab_blocks());

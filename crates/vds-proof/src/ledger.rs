@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use vds_model::{
-    DriveId, Hints, LunId, LunStatus, OperationId, PortalGroupId, PortalId, SubsystemId, TargetId,
-    UnmaskingList,
+    DriveId, Hints, LunId, LunStatus, OperationId, PortalGroupId, PortalId, SubsystemId,
+    SubsystemStatus, TargetId, UnmaskingList,
 };
 use vds_operation::{End, ObjectRef, OperationKind, Output};
 use vds_provider::{
@@ -383,8 +383,10 @@ impl Ledger {
 
     /// An operation ended otherwise than well. The place of another LUN may have been taken by then: that begins with it.
     pub(crate) fn broke_off(&mut self, asked: &Asked, view: &View) {
-        let Request::AbsorbLun { lun, other } = asked.request else { return };
-        if view.lun(lun).is_some() && view.lun(other).is_none() {
+        let Request::AbsorbLun { other, .. } = asked.request else { return };
+        let array = self.array.and_then(|id| view.subsystem(id));
+        let is_open = array.is_some_and(|it| it.properties.status == SubsystemStatus::Online);
+        if is_open && view.lun(other).is_none() {
             self.lun_gone(other);
         }
     }

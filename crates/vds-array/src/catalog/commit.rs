@@ -40,12 +40,13 @@ pub(super) struct Transaction {
     pub(super) alone: bool,
     /// A forced opening: its round starts a new line of history and may leave out any number of drives.
     pub(super) forced: Option<(Lineage, Vec<Change>)>,
-    pub(super) waiter: Option<Waiter>,
+    pub(super) waiters: Vec<Waiter>,
 }
 
 impl Transaction {
     pub(super) fn new((payload, records): (Vec<u8>, u32), waiter: Option<Waiter>) -> Self {
-        Self { payload, records, change: None, alone: false, forced: None, waiter }
+        let waiters = waiter.into_iter().collect();
+        Self { payload, records, change: None, alone: false, forced: None, waiters }
     }
 }
 
@@ -73,15 +74,30 @@ impl Queue {
     pub(super) fn fail(&mut self, error: &CatalogError) {
         for item in self.items.drain(..) {
             match item {
-                Item::Transaction(Transaction { waiter: Some(waiter), .. }) => {
-                    waiter.answer(Err(error.clone()));
+                Item::Transaction(Transaction { waiters, .. }) => {
+                    waiters.into_iter().for_each(|waiter| waiter.answer(Err(error.clone())));
                 }
                 Item::Snapshot(SnapshotItem { waiter: Some(waiter), .. }) => {
                     waiter.answer(Err(error.clone()));
                 }
                 Item::Scrub(ScrubItem { waiter, .. }) => waiter.answer(Err(error.clone())),
-                Item::Transaction(_) | Item::Snapshot(_) => {}
+                Item::Snapshot(_) => {}
             }
+        }
+    }
+
+    /// Lets somebody wait for the last transaction that is queued; gives the waiter back if there is none.
+    pub(super) fn wait_for_last(&mut self, waiter: Waiter) -> Result<(), Waiter> {
+        let last = self.items.iter_mut().rev().find_map(|item| match item {
+            Item::Transaction(transaction) => Some(transaction),
+            Item::Snapshot(_) | Item::Scrub(_) => None,
+        });
+        match last {
+            Some(transaction) => {
+                transaction.waiters.push(waiter);
+                Ok(())
+            }
+            None => Err(waiter),
         }
     }
 
@@ -103,7 +119,7 @@ impl Queue {
                 group.lineage = Some(lineage);
                 group.changes.extend(changes);
             }
-            group.waiters.extend(next.waiter);
+            group.waiters.extend(next.waiters);
             if alone {
                 break;
             }
@@ -159,9 +175,10 @@ impl Catalog {
         let content = (group.payload, group.records);
         let entry = self.log.borrow_mut().next_entry(self.array, self.room, group.lineage, content);
         #[cfg(test)]
-        let group_waiters = self.plant_early_answers(entry.round, group.waiters);
+        let mut group_waiters = self.plant_early_answers(entry.round, group.waiters);
         #[cfg(not(test))]
-        let group_waiters = group.waiters;
+        let mut group_waiters = group.waiters;
+        *self.under_way.borrow_mut() = Some(Vec::new());
         let Entry { round, checksum, block, .. } = entry;
         let blocks = entry.data.blocks();
         self.ring.borrow_mut().push(Written { round, checksum, block, blocks });
@@ -172,6 +189,7 @@ impl Catalog {
                 as LocalFuture<Result<(), DiskError>>
         })
         .await;
+        group_waiters.extend(self.under_way.take().unwrap_or_default());
         if results.iter().all(|(_, result)| result.is_ok()) {
             self.members.borrow_mut().note_settled();
         }

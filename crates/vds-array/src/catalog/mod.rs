@@ -21,7 +21,7 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
-use std::future::ready;
+use std::future::{Future, ready};
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -62,7 +62,7 @@ pub(crate) use superblock::wipe as wipe_superblocks;
 
 use commit::{Item, Queue, SnapshotItem, Transaction};
 use journal::{Log, Room};
-use member::{Change, Members};
+use member::{Change, Members, Waiter};
 use scrub::Written;
 
 /// Somebody who is told of a drive.
@@ -78,6 +78,8 @@ pub(crate) struct Catalog {
     /// As of the last transaction staged.
     state: RefCell<CatalogState>,
     queue: RefCell<Queue>,
+    /// While a round is being written: who waits for it beside those who asked for it.
+    under_way: RefCell<Option<Vec<Waiter>>>,
     /// As of the last round written.
     log: RefCell<Log>,
     /// The rounds that lie in the ring and in no durable snapshot.
@@ -117,6 +119,7 @@ impl Catalog {
             room,
             state: RefCell::new(state),
             queue: RefCell::default(),
+            under_way: RefCell::default(),
             log: RefCell::new(log),
             ring: RefCell::default(),
             snapshot_round,
@@ -187,6 +190,26 @@ impl Catalog {
             Ok(answer) => Box::pin(answer),
             Err(error) => Box::pin(ready(Err(error))),
         }
+    }
+
+    /// Completes when everything is durable that was committed until now. Writes nothing for that.
+    ///
+    /// # Errors
+    /// [`CatalogError::Frozen`] and [`CatalogError::Closed`]: some of it may not be found when the array is opened again.
+    pub(crate) fn settled(&self) -> impl Future<Output = Result<(), CatalogError>> + use<> {
+        let (waiter, answer) = promise();
+        if let Some(reason) = self.frozen() {
+            waiter.answer(Err(CatalogError::Frozen(reason)));
+        } else if let Err(waiter) = self.queue.borrow_mut().wait_for_last(waiter) {
+            match &mut *self.under_way.borrow_mut() {
+                Some(waiters) => waiters.push(waiter),
+                None => {
+                    let round = self.log.borrow().round;
+                    self.members.borrow_mut().settle(round, vec![waiter]);
+                }
+            }
+        }
+        async move { answer.await.map(|_| ()) }
     }
 
     /// Leaves a drive out for `error`: see [`Catalog::remove_member`].

@@ -398,9 +398,11 @@ impl Array {
         let mut records = vec![Record::Lun(changed)];
         records.extend(also);
         let commit = self.commit_staged(records)?;
-        ended.into_iter().for_each(|lun| self.forget_lun(lun));
+        ended.iter().for_each(|lun| self.forget_lun(*lun));
         self.engine.space.borrow_mut().reserve(number, &reservations);
         let result = commit.await;
+        // What takes their place needs these very slabs.
+        self.until_gone(&ended).await;
         entry.lun.reload_segments();
         entry.lun.refresh();
         drop(hold);
@@ -413,6 +415,17 @@ impl Array {
             self.shared.publish(events);
         }
         Ok(true)
+    }
+
+    /// Waits until LUNs that were forgotten have no slab any more, unless the array freezes.
+    async fn until_gone(&self, luns: &[LunNo]) {
+        let engine = &self.engine;
+        let are_gone = || {
+            let space = engine.space.borrow();
+            let is_gone = |lun: &LunNo| !space.holders().any(|(holder, _)| holder == *lun);
+            engine.catalog.frozen().is_some() || luns.iter().all(is_gone)
+        };
+        engine.space_changed.until(|| are_gone().then_some(())).await;
     }
 
     /// Stages a transaction; what comes back later is whether it became durable.

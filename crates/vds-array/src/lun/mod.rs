@@ -356,7 +356,8 @@ impl Lun {
         }
     }
 
-    /// The LUN was deleted: nothing is served any more, its slabs come free when the last read ends.
+    /// The LUN's deletion is staged: nothing is served any more, its slabs come free when that is durable and the last read
+    /// has ended.
     pub(crate) fn depart(self: &Rc<Self>) {
         self.set_readiness(Readiness::Gone);
         for segment in std::mem::take(&mut *self.segments.borrow_mut()).into_values() {

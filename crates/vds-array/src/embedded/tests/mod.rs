@@ -7,6 +7,7 @@ mod changes;
 mod crash;
 mod create_lun;
 mod creation;
+mod deletion;
 mod fault;
 mod portal_groups;
 mod redundancy;
