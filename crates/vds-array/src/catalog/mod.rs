@@ -201,12 +201,11 @@ impl Catalog {
         if let Some(reason) = self.frozen() {
             waiter.answer(Err(CatalogError::Frozen(reason)));
         } else if let Err(waiter) = self.queue.borrow_mut().wait_for_last(waiter) {
-            match &mut *self.under_way.borrow_mut() {
-                Some(waiters) => waiters.push(waiter),
-                None => {
-                    let round = self.log.borrow().round;
-                    self.members.borrow_mut().settle(round, vec![waiter]);
-                }
+            if let Some(waiters) = &mut *self.under_way.borrow_mut() {
+                waiters.push(waiter);
+            } else {
+                let round = self.log.borrow().round;
+                self.members.borrow_mut().settle(round, vec![waiter]);
             }
         }
         async move { answer.await.map(|_| ()) }
