@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its stage has nothing to say")]
 
 mod client;
+mod documented;
 mod fixture;
 mod objects;
 mod operations;
