@@ -175,6 +175,8 @@ pub struct Login {
     /// The first request: later ones must agree with it.
     first: Option<LoginRequest>,
     text: Vec<u8>,
+    /// The names that the first request gave, accepted or not.
+    said: Option<SessionKey>,
     peer: Option<Peer>,
     declared: bool,
     stat_sn: u32,
@@ -195,6 +197,7 @@ impl Login {
             requests: 0,
             first: None,
             text: Vec::new(),
+            said: None,
             peer: None,
             declared: false,
             stat_sn: 0,
@@ -203,7 +206,7 @@ impl Login {
 
     /// Who is logging in to what, as far as they said: for logs.
     pub fn peer(&self) -> Option<&SessionKey> {
-        self.peer.as_ref().map(|peer| &peer.key)
+        self.peer.as_ref().map(|peer| &peer.key).or(self.said.as_ref())
     }
 
     /// Takes one PDU.
@@ -292,6 +295,13 @@ impl Login {
             normalized_name(value).map_err(|_| LoginStatus::InitiatorError)
         };
         let initiator = named("InitiatorName")?;
+        let said = |target: &str| SessionKey {
+            initiator: initiator.clone(),
+            isid: request.isid,
+            target: target.to_owned(),
+            portal_group_tag: 0,
+        };
+        self.said = Some(said(""));
         let kind = match key("SessionType") {
             None | Some("Normal") => SessionKind::Normal,
             Some("Discovery") => SessionKind::Discovery,
@@ -300,6 +310,7 @@ impl Login {
         let (target, access) = match kind {
             SessionKind::Normal => {
                 let target = named("TargetName")?;
+                self.said = Some(said(&target));
                 let access = policy.target(&target, &initiator)?;
                 // RFC 7143 §13.9: with the first answer of a normal session.
                 writer.pair("TargetPortalGroupTag", &access.portal_group_tag.to_string());

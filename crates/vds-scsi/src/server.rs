@@ -113,6 +113,11 @@ impl DeviceServer {
         self.nexuses.establish(nexus, attention);
     }
 
+    /// One nexus need not be told of something any more: it has looked.
+    pub fn clear(&mut self, nexus: NexusId, attention: UnitAttention) {
+        self.nexuses.clear(nexus, attention);
+    }
+
     /// The LUN changed. Every nexus is told when the size, the write policy or the write protection is another one.
     pub fn set_shape(&mut self, shape: Shape) {
         let old = std::mem::replace(&mut self.shape, shape);

@@ -122,6 +122,13 @@ impl LunMap {
         own.map(|(number, _)| u64::from_be_bytes(number.to_wire())).collect()
     }
 
+    /// The initiator has the list of LUNs: none of them tells that it changed. Source: SPC-3 §6.21.
+    pub(crate) fn listed(&self) {
+        for unit in &self.units {
+            unit.server.borrow_mut().clear(self.nexus, UnitAttention::ReportedLunsChanged);
+        }
+    }
+
     /// Takes over what the directory says now. New units learn of the nexus, those that left forget it, and all
     /// tell the initiator that the list of LUNs is another one, unless it had none.
     pub(crate) fn replace(&mut self, units: &Units, luns: &[UnmaskedLun]) {

@@ -118,6 +118,20 @@ fn chap_decides() {
     ));
 }
 
+/// Goal: whoever reads the log learns who was refused, whatever it was refused for.
+#[test]
+fn who_is_refused_is_known() {
+    for (mut policy, keys) in
+        [(with_chap(), hello(&[])), (open(), hello(&[("SessionType", "Odd")]))]
+    {
+        let mut login = login();
+        let step = login.handle(&frame(STAGE_1_TO_3, &keys), &mut policy);
+        assert!(matches!(step, LoginStep::Refused(..)));
+        let initiator = keys.iter().find(|key| key.0 == "InitiatorName").unwrap().1;
+        assert_eq!(login.peer().map(|peer| peer.initiator.as_str()), Some(initiator));
+    }
+}
+
 /// The status the last of `frames` is refused with.
 fn check_refused(mut policy: Policy, frames: &[Frame], expected: LoginStatus) {
     let mut login = login();

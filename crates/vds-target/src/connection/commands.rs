@@ -8,13 +8,16 @@ use bytes::Bytes;
 use vds_iscsi::session::{
     AbortScope, Command, Completion, Effect, ManagementFunction, ManagementId, TaskId, TaskResponse,
 };
-use vds_scsi::{Action, Response, unknown_lun};
+use vds_scsi::{Action, Response, Status, unknown_lun};
 
 use super::full_feature::{End, FullFeature};
 use crate::action::{Outcome, Running};
 use crate::outgoing::DataIn;
 use crate::server::{Message, Peer, Scope};
 use crate::unit::Unit;
+
+/// The operation code of REPORT LUNS.
+const REPORT_LUNS: u8 = 0xa0;
 
 /// A task between the device server and the LUN.
 pub(super) struct Slot {
@@ -75,6 +78,11 @@ impl FullFeature {
             luns: self.luns.numbers(),
         };
         let task = unit.server.borrow_mut().handle(&scsi);
+        if command.cdb.first() == Some(&REPORT_LUNS)
+            && matches!(&task.action, Action::Respond(response) if response.status == Status::Good)
+        {
+            self.luns.listed();
+        }
         let needed = task.action.data_out_bytes(unit.sector_bytes());
         let slot = Slot {
             unit,
@@ -205,9 +213,11 @@ impl FullFeature {
             let own = info.portal_groups.iter().find(|group| group.tag == self.portal_group_tag);
             own.is_some_and(|group| group.portals.contains(&self.peer.portal))
         });
-        // A session for which something else would have to be proved today has proved nothing.
+        // A session for which something else would have to be proved today has proved nothing; one for which nothing need be
+        // proved any more goes on.
         let access = directory.access(&self.target, &self.initiator);
-        let admitted = access.is_some_and(|chap| chap.accepted == self.accepted);
+        let admitted =
+            access.is_some_and(|chap| !chap.is_required() || chap.accepted == self.accepted);
         if reachable && admitted {
             let luns = directory.luns(&self.target, &self.initiator);
             self.luns.replace(&self.shared.units, &luns);

@@ -1,6 +1,6 @@
 //! An initiator sees what is unmasked to it, from one moment to the next.
 
-use vds_target::{ChapCredential, Secret};
+use vds_target::{ChapCredential, ChapPolicy, Secret};
 
 use super::initiator::{Initiator, Plan};
 use super::world::{HOST, OTHER, World};
@@ -45,6 +45,31 @@ fn a_change_is_in_force_at_once() {
     }
     host.ready(1);
     assert_eq!(host.report_luns(), [0, 1]);
+}
+
+/// Source: SPC-3 §6.21.
+#[test]
+fn a_look_at_the_list_ends_the_news_of_it_for_every_lun() {
+    let world = World::new();
+    let mut host = Initiator::logged_in(world.address, &Plan::of(HOST));
+    host.ready(0);
+    host.ready(1);
+    for looks in [false, true] {
+        world.run(move |server, directory| {
+            let numbers = if looks { vec![0, 1] } else { vec![1, 0] };
+            directory.masks.borrow_mut().insert(HOST.into(), numbers);
+            server.refresh();
+        });
+        if looks {
+            assert_eq!(host.report_luns(), [0, 1]);
+        }
+        for lun in [0, 1] {
+            let told = host.scsi(lun, &[0; 6], 0, &[]);
+            let expected = if looks { (0, None) } else { (2, Some((6, 0x3f, 0x0e))) };
+            let sense = (told.status != 0).then(|| told.sense_code());
+            assert_eq!((told.status, sense), expected, "LUN {lun}, looks: {looks}");
+        }
+    }
 }
 
 #[test]
@@ -110,6 +135,12 @@ fn a_session_ends_when_something_else_would_have_to_be_proved() {
     proved.ready(0);
     // With which secret the target proves itself changes nothing about who is let in.
     ask_for("the host's secret", Some("the array's secret"));
+    assert_eq!(proved.report_luns(), [0, 1]);
+    // Nor does it harm who is in that nothing need be proved any more.
+    world.run(|server, directory| {
+        *directory.chap.borrow_mut() = ChapPolicy::default();
+        server.refresh();
+    });
     assert_eq!(proved.report_luns(), [0, 1]);
     ask_for("another secret", None);
     proved.expect_closed();
