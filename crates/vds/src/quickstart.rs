@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use vds_api::{AddPortal, CreateLun, CreateSubsystem, Lun, NewDrive, Operation, TargetChoice};
+use vds_api::{
+    AddPortal, CreateLun, CreateSubsystem, Lun, NewDrive, Operation, Portal, TargetChoice,
+};
 use vds_client::{Client, Pending};
 use vds_model::Bytes;
 
@@ -94,14 +96,31 @@ pub(crate) async fn prepare(directory: &Path, socket: &Path) -> Result<(), Failu
     output::raw(&greeting(directory, socket, drives, &luns, &listening))
 }
 
-/// The addresses at which initiators find the array now.
-async fn listening(client: &Client) -> Result<Vec<String>, Failure> {
-    let portals = client.portals().await?.into_iter().filter(|portal| portal.status == "online");
-    Ok(portals.map(|portal| portal.announce.unwrap_or(portal.listen)).collect())
+/// The portals through which initiators find the array now.
+async fn listening(client: &Client) -> Result<Vec<Portal>, Failure> {
+    let portals = client.portals().await?.into_iter();
+    Ok(portals.filter(|portal| portal.status == "online").collect())
+}
+
+/// Where initiators are told to go.
+fn announced(portal: &Portal) -> &str {
+    portal.announce.as_ref().unwrap_or(&portal.listen)
+}
+
+/// Where it listens, and what initiators are told if that is something else.
+fn listens_on(listening: &[Portal]) -> String {
+    if listening.is_empty() {
+        return "nothing".to_owned();
+    }
+    let each = listening.iter().map(|portal| match &portal.announce {
+        Some(announce) => format!("{} (announced as {announce})", portal.listen),
+        None => portal.listen.clone(),
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// Adds a portal that listens; a free port is taken where the usual one is not to be had.
-async fn add_portal(client: &Client) -> Result<Vec<String>, Failure> {
+async fn add_portal(client: &Client) -> Result<Vec<Portal>, Failure> {
     for listen in ADDRESSES {
         let body = AddPortal { listen: listen.to_owned(), ..AddPortal::default() };
         let operation = succeed(client.add_portal(&body).await?).await?;
@@ -128,7 +147,7 @@ fn greeting(
     socket: &Path,
     drives: usize,
     luns: &[Lun],
-    listening: &[String],
+    listening: &[Portal],
 ) -> String {
     let mut text = format!("\nThe array is ready: {drives} drives in {}.\n", directory.display());
     let mut first: Option<Reach<'_>> = None;
@@ -163,7 +182,7 @@ fn greeting(
          \x20 {vds} --help\n\
          \nIt listens on {}. Ctrl-C stops it; the next start finds everything again.\n",
         socket.display(),
-        if listening.is_empty() { "nothing".to_owned() } else { listening.join(", ") }
+        listens_on(listening)
     );
     text
 }
@@ -176,10 +195,11 @@ struct Reach<'a> {
 }
 
 /// The ways to a LUN through portals that listen.
-fn reaches<'a>(lun: &'a Lun, listening: &'a [String]) -> impl Iterator<Item = Reach<'a>> {
+fn reaches<'a>(lun: &'a Lun, listening: &'a [Portal]) -> impl Iterator<Item = Reach<'a>> {
     lun.addresses.iter().flat_map(move |address| {
         let ways = address.urls.iter().zip(&address.portals);
-        ways.filter(|(_, portal)| listening.contains(portal)).map(|(url, portal)| Reach {
+        let listens = |at: &str| listening.iter().any(|portal| announced(portal) == at);
+        ways.filter(move |(_, portal)| listens(portal)).map(|(url, portal)| Reach {
             url,
             portal,
             iqn: &address.iscsi_name,
