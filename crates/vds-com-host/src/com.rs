@@ -4,6 +4,7 @@
     reason = "the provider is code in another language, called through its tables"
 )]
 
+mod allocator;
 mod drive;
 mod hints;
 mod library;
@@ -14,6 +15,7 @@ mod sink;
 mod subsystem;
 mod work;
 
+pub(crate) use allocator::spare_address_space;
 pub(crate) use drive::{Controller, Drive};
 pub(crate) use library::{Library, LoadError};
 pub(crate) use lun::Lun;

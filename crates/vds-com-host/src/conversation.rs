@@ -3,11 +3,11 @@
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::thread;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use vds_model::HResult;
 use vds_plugin::{
     CallError, FRAME_BYTES_MAX, Found, FrameReader, Initialize, LENGTH_BYTES, METHOD_NOT_FOUND,
     MaxSize, Message, Nothing, OperationParams, PlanParams, Start, ViewParams, WRONG_PARAMETERS,
@@ -16,6 +16,7 @@ use vds_plugin::{
 
 use crate::host::Host;
 use crate::operations;
+use crate::threads::spawn;
 
 const READ_BYTES: usize = 64 << 10;
 const _: () = assert!(READ_BYTES > LENGTH_BYTES);
@@ -70,12 +71,24 @@ fn serve(host: &Arc<Host>, id: u64, called: String, params: Box<RawValue>) -> bo
         }
         _ => {
             // What follows in the conversation may ask after it.
-            if let (method::START, Ok(asked)) = (called.as_str(), read::<Start>(&params)) {
-                host.operations.expect(asked.operation);
+            let started = match (called.as_str(), read::<Start>(&params)) {
+                (method::START, Ok(asked)) => Some(asked.operation),
+                _ => None,
+            };
+            if let Some(operation) = started {
+                host.operations.expect(operation);
             }
-            let host = Arc::clone(host);
+            let asked = Arc::clone(host);
             // Any call of the provider may block; only the request that made it then stays unanswered.
-            thread::spawn(move || host.outbox.send(&ask(&host, id, &called, &params)));
+            let spawned = spawn(move || asked.outbox.send(&ask(&asked, id, &called, &params)));
+            if let Err(error) = spawned {
+                if let Some(operation) = started {
+                    host.operations.has_begun(operation);
+                }
+                let message = format!("there is no thread for this request now: {error}");
+                let error = CallError::new(HResult::E_OUTOFMEMORY, message);
+                host.outbox.send(&error_answer(id, &error));
+            }
         }
     }
     false

@@ -25,6 +25,7 @@ mod conversation;
 mod host;
 mod operations;
 mod outbox;
+mod threads;
 mod verdict;
 mod walk;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    com::spare_address_space();
     // A thread that panics would leave a request without an answer: the service starts a new process instead.
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use vds_model::{HResult, OperationId};
@@ -15,6 +14,7 @@ use vds_plugin::{CallError, CancelAnswered, Request, Start, Status};
 use crate::begin::{Begun, begin};
 use crate::com::{Looked, Work};
 use crate::host::{Host, locked};
+use crate::threads::spawn;
 use crate::verdict::{failed, judge};
 
 /// How often the progress is looked at.
@@ -60,7 +60,8 @@ impl Operations {
         locked(&self.awaited).insert(id);
     }
 
-    fn has_begun(&self, id: OperationId) {
+    /// It is begun, or refused.
+    pub(crate) fn has_begun(&self, id: OperationId) {
         locked(&self.awaited).remove(&id);
         self.begun.notify_all();
     }
@@ -151,16 +152,19 @@ fn begin_once(host: &Arc<Host>, asked: &Start) -> Result<Option<Status>, CallErr
     drop(beginning);
     match begun {
         Begun::Failed(_) => {}
-        Begun::Work(work) => follow(host, &operation, kind, work, named(&asked.request)),
+        Begun::Work(work) => follow(host, &operation, kind, &work, named(&asked.request)),
         Begun::Task(task) => {
-            let (host, operation) = (Arc::clone(host), Arc::clone(&operation));
-            thread::spawn(move || {
+            let (its_host, its) = (Arc::clone(host), Arc::clone(&operation));
+            let spawned = spawn(move || {
                 let status = match task() {
                     Ok(result) => succeeded(id, kind, result),
                     Err(fault) => failed(id, fault.result, fault.to_string()),
                 };
-                end(&host, &operation, status);
+                end(&its_host, &its, status);
             });
+            if let Err(error) = spawned {
+                end(host, &operation, without_thread(id, &error));
+            }
         }
     }
     let status = locked(&operation.status).clone();
@@ -191,21 +195,33 @@ fn follow(
     host: &Arc<Host>,
     operation: &Arc<Operation>,
     kind: OperationKind,
-    work: Work,
+    work: &Work,
     name: Option<String>,
 ) {
     let id = locked(&operation.status).operation;
-    {
+    let wait = {
         let (host, operation, work) = (Arc::clone(host), Arc::clone(operation), work.clone());
-        thread::spawn(move || {
+        move || {
             if let Some(waited) = work.wait() {
                 let status = judge(&host, id, kind, work.start_result(), waited, name.as_deref());
                 end(&host, &operation, status);
             }
-        });
+        }
+    };
+    let look = {
+        let (host, operation, work) = (Arc::clone(host), Arc::clone(operation), work.clone());
+        move || watch(&host, &operation, &work)
+    };
+    if let Err(error) = spawn(wait).and_then(|()| spawn(look)) {
+        // Nobody would hear of its end, or give it up.
+        end(host, operation, without_thread(id, &error));
+        let _ = work.cancel();
     }
-    let (host, operation) = (Arc::clone(host), Arc::clone(operation));
-    thread::spawn(move || watch(&host, &operation, &work));
+}
+
+fn without_thread(id: OperationId, error: &std::io::Error) -> Status {
+    let message = format!("there is no thread to follow the operation: {error}; it was given up");
+    failed(id, HResult::E_OUTOFMEMORY, message)
 }
 
 /// Tells of progress, and gives up an operation that nothing new is heard of.

@@ -49,6 +49,25 @@ fn each_row_of_the_table_is_told_as_it_is() -> Result<()> {
     check("odd_success", &[], "succeeded", "S_FALSE", &lun)
 }
 
+/// Goal: where the process may have no more threads, what would need one fails, and the host goes on.
+#[test]
+fn without_room_for_a_thread_an_operation_fails_and_nothing_else() -> Result<()> {
+    let Some(mut peer) = Peer::playing("never_ends", &[])? else { return Ok(()) };
+    let subsystem = peer.subsystem()?;
+    peer.limit_address_space(256 << 20)?;
+    let mut refused = 0;
+    for number in 1..=120 {
+        let begin = start(&operation(number), &create(&subsystem, &json!({})));
+        let id = peer.send("start", &begin)?;
+        let answer = peer.answer(id)?;
+        let says = |what: &Value| what.to_string().contains("there is no thread");
+        refused += u32::from(says(&answer));
+    }
+    assert!(refused > 0, "120 operations had a thread each");
+    assert_eq!(peer.call("ping", &json!({}))?, json!({}));
+    Ok(())
+}
+
 #[test]
 fn an_operation_that_could_not_begin_is_known_and_has_ended() -> Result<()> {
     let Some(mut peer) = Peer::playing("create_fails", &[])? else { return Ok(()) };

@@ -67,6 +67,15 @@ impl Peer {
         Ok(Some(peer))
     }
 
+    /// From now on the host has no more address space than that.
+    pub(crate) fn limit_address_space(&self, bytes: u64) -> Result<()> {
+        let pid = self.child.id().to_string();
+        let limit = format!("--as={bytes}");
+        let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status()?;
+        anyhow::ensure!(status.success(), "prlimit: {status}");
+        Ok(())
+    }
+
     /// The handshake.
     pub(crate) fn initialize(&mut self) -> Result<Value> {
         self.call(
