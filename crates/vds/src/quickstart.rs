@@ -9,7 +9,7 @@ use vds_api::{
     AddPortal, CreateLun, CreateSubsystem, Lun, NewDrive, Operation, Portal, TargetChoice,
 };
 use vds_client::{Client, Pending};
-use vds_model::Bytes;
+use vds_model::{Bytes, HResult};
 
 use crate::failure::{Failure, complain};
 use crate::output::{self, size};
@@ -123,7 +123,12 @@ fn listens_on(listening: &[Portal]) -> String {
 async fn add_portal(client: &Client) -> Result<Vec<Portal>, Failure> {
     for listen in ADDRESSES {
         let body = AddPortal { listen: listen.to_owned(), ..AddPortal::default() };
-        let operation = succeed(client.add_portal(&body).await?).await?;
+        let added = async { succeed(client.add_portal(&body).await?).await };
+        let operation = match added.await {
+            // Somebody else listens there.
+            Err(failure) if failure.result() == HResult::VDSX_E_LISTEN_FAILED => continue,
+            ended => ended?,
+        };
         let listening = listening(client).await?;
         if !listening.is_empty() {
             return Ok(listening);

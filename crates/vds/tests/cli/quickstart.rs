@@ -54,6 +54,20 @@ fn check_printed_commands(greeting: &str) {
     }
 }
 
+/// Goal: whoever has something at the usual port finds the first LUN at another one.
+#[test]
+fn a_port_that_is_taken_is_no_end() {
+    // If it cannot be had, somebody has it already.
+    let taken = std::net::TcpListener::bind("127.0.0.1:3260");
+    let directory = tempfile::tempdir().unwrap();
+    let (daemon, greeting) = start(directory.path());
+    if taken.is_ok() {
+        assert!(!greeting.contains("127.0.0.1:3260"), "{greeting}");
+    }
+    check_printed_commands(&greeting);
+    daemon.stop("INT");
+}
+
 #[test]
 fn the_first_lun_is_reached_and_found_again() {
     let directory = tempfile::tempdir().unwrap();
