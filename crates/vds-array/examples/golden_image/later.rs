@@ -19,7 +19,8 @@ const HOST: &str = "iqn.1993-08.org.debian:01:golden";
 const OTHER_HOST: &str = "iqn.1993-08.org.debian:01:other";
 /// So many that the first operations are forgotten.
 const RENAMES: u64 = 230;
-/// Blocks of the LUN that loses a map page.
+/// The number of the LUN that loses a map page: it is made second. And its blocks.
+const GAPS_NUMBER: u32 = 2;
 const GAPS_BLOCKS: u64 = 256;
 
 pub(crate) fn make() -> Maker {
@@ -122,7 +123,7 @@ impl Maker {
 
     /// One of each change of an object's properties.
     fn set_all(&mut self, array: SubsystemId, luns: &Luns) {
-        let taken = self.held_drive_of(array, luns);
+        let taken = self.lun_apart(array, luns);
         self.run(Request::AbsorbLun { lun: luns.safe, other: taken });
         let lun = luns.three;
         let list = |text| UnmaskingList::parse(text).expect("a list");
@@ -145,7 +146,7 @@ impl Maker {
     }
 
     /// A LUN on a drive that holds no copy of `safe`.
-    fn held_drive_of(&mut self, array: SubsystemId, luns: &Luns) -> LunId {
+    fn lun_apart(&mut self, array: SubsystemId, luns: &Luns) -> LunId {
         let view = self.embedded.view();
         let safe = view.luns.iter().find(|it| it.properties.id == luns.safe).expect("it is there");
         let holds = |drive: DriveId| {
@@ -234,10 +235,8 @@ impl Maker {
             self.unmap("gaps", luns.gaps, 20 * round % 200, 15);
         }
         self.flush(luns.gaps);
-        // The order in which they were made.
-        let number = 2_u32;
         self.sim.run_until(self.embedded.shutdown()).expect("it ends");
-        self.rot_leaves(number);
+        self.rot_leaves(GAPS_NUMBER);
         self.restart();
         self.run(Request::ScrubSubsystem { subsystem: array });
         let lost = self.note_lost("gaps", luns.gaps);

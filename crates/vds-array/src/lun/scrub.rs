@@ -68,8 +68,7 @@ impl Lun {
         if has_fewer_pages || (self.unreadable.borrow().has_pages() && !map_is_lost) {
             let ranges = self.scrub_lost_pages(progress, 0, &mut scrubbed).await?;
             if !ranges.is_empty() {
-                // What lies under them was passed over.
-                progress.total_bytes.set(progress.total_bytes.get() + self.sealed_bytes());
+                // What lies under them was passed over. As for the rebuild, no part of the progress is left for it.
                 self.scrub_segments(Extent::Under(ranges), progress, &mut scrubbed).await?;
             }
         }
@@ -95,6 +94,9 @@ impl Lun {
             }
             if self.live_of(segment.number) > 0 {
                 self.scrub_segment(&segment, &extent, &stride, scrubbed).await;
+            }
+            if matches!(extent, Extent::Under(_)) {
+                continue;
             }
             progress.done_bytes.set(progress.done_bytes.get() + slab);
             if let Some(step) = &*progress.on_step.borrow() {

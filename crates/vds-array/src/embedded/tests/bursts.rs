@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use vds_format::BLOCK_BYTES;
 use vds_io::DiskErrorKind;
-use vds_model::{DriveStatus, Health, LunId, LunStatus, LunType, SubsystemStatus};
+use vds_model::{DriveId, DriveStatus, Health, LunId, LunStatus, LunType, SubsystemStatus};
 use vds_provider::{CreateLun, Request};
 use vds_sim::lun_model::{LunModel, Mix, Workload};
-use vds_sim::{Effect, Fault, IoKind};
+use vds_sim::{CrashMode, CutPoint, Effect, Fault, IoKind, Stopped};
 
 use super::super::Embedded;
 use super::bench::{Bench, MIB, check, create, drive_ids, path};
@@ -74,31 +74,74 @@ fn an_error_of_the_catalog_leaves_the_only_copy_in_use() {
     }
 }
 
+/// An array with a LUN on the first drive alone, which refuses what is written to `range`, and was left out of the catalog.
+fn left_out(seed: u64, range: std::ops::Range<u64>) -> (Bench, Rc<Embedded>, Host, DriveId) {
+    let (bench, embedded, array) = Bench::with_array(seed, 3);
+    let first = drive_ids(&embedded.view())[0];
+    let request = CreateLun { drives: Some(vec![first]), ..create(array, LunType::Simple, SIZE) };
+    let host = Host::new(bench.make_lun(&embedded, request));
+    bench.sim.run_until(host.workload(&bench, &embedded).run(4, 100)).unwrap().unwrap();
+    let refusal = Fault::every(IoKind::Write, Effect::Error(DiskErrorKind::Range));
+    bench.disks.drive(&path(1)).fault(refusal.within(range));
+    bench.run(&embedded, Request::SetLunName { lun: host.lun, name: "new".into() });
+    assert_eq!(health(&embedded, first), Health::PendingFailure);
+    (bench, embedded, host, first)
+}
+
+fn health(embedded: &Embedded, drive: DriveId) -> Health {
+    embedded.view().drive(drive).unwrap().properties.health
+}
+
+/// Goal: power that goes while a drive is made a member again leaves it one or not, and the array opens with all that it had.
+#[test]
+fn power_may_go_while_a_drive_becomes_a_member_again() {
+    let (mut cut, mut uncut) = (0, 0);
+    for requests in 0..36 {
+        let (bench, embedded, host, first) = left_out(95, RING_BYTES);
+        bench.disks.drive(&path(1)).heal();
+        bench.pass(58);
+        // From here on it is asked within some requests.
+        let at = bench.disks.issued() + requests;
+        bench.disks.crash_at(CutPoint::Issued(at), CrashMode::PowerCut);
+        match bench.sim.run_for(Duration::from_secs(14)) {
+            Err(Stopped::Crashed(_)) => cut += 1,
+            Ok(()) => {
+                assert_eq!(health(&embedded, first), Health::Healthy);
+                uncut += 1;
+                bench.sim.crash(CrashMode::PowerCut);
+            }
+            Err(stopped) => panic!("{requests}: {stopped}"),
+        }
+        drop(embedded);
+        bench.disks.disarm();
+        host.model.borrow_mut().crashed(CrashMode::PowerCut);
+        let embedded = bench.start();
+        bench.pass(10);
+        check(&embedded);
+        assert_eq!(health(&embedded, first), Health::Healthy, "{requests}");
+        assert_eq!(embedded.view().lun(host.lun).unwrap().properties.friendly_name, "new");
+        let verified = bench.sim.run_until(host.workload(&bench, &embedded).verify()).unwrap();
+        verified.unwrap_or_else(|violation| panic!("{requests}: {violation}"));
+    }
+    assert!(cut > 10 && uncut > 0, "{cut} cut, {uncut} not: the cuts go over all of it");
+}
+
 /// Goal: a drive that was left out of the catalog is a member again when it takes it, and is asked ever less often until then;
 /// from then on its copy counts.
 #[test]
 fn a_drive_left_out_of_the_catalog_is_asked_again() {
-    let (bench, embedded, array) = Bench::with_array(94, 3);
-    let ids = drive_ids(&embedded.view());
-    let on = Some(vec![ids[0]]);
-    let request = CreateLun { drives: on, ..create(array, LunType::Simple, SIZE) };
-    let lun = bench.make_lun(&embedded, request);
-    let host = Host::new(lun);
-    bench.sim.run_until(host.workload(&bench, &embedded).run(4, 100)).unwrap().unwrap();
+    let catalog = 0..(16 + 256 + 1024) * BLOCK_BYTES as u64;
+    let (bench, embedded, host, first) = left_out(94, catalog);
+    let lun = host.lun;
     let drive = bench.disks.drive(&path(1));
-    let refusal = Fault::every(IoKind::Write, Effect::Error(DiskErrorKind::Range));
-    drive.fault(refusal.within(0..(16 + 256 + 1024) * BLOCK_BYTES as u64));
-    bench.run(&embedded, Request::SetLunName { lun, name: "new".into() });
-    let health = |embedded: &Embedded| embedded.view().drive(ids[0]).unwrap().properties.health;
-    assert_eq!(health(&embedded), Health::PendingFailure);
     let hits = drive.fault_hits();
     bench.pass(4 * 3600);
-    assert_eq!(health(&embedded), Health::PendingFailure);
+    assert_eq!(health(&embedded, first), Health::PendingFailure);
     let tries = drive.fault_hits() - hits;
     assert!((4..=20).contains(&tries), "{tries} tries in four hours");
     drive.heal();
     bench.pass(3700);
-    assert_eq!(health(&embedded), Health::Healthy);
+    assert_eq!(health(&embedded, first), Health::Healthy);
     check(&embedded);
     bench.run(&embedded, Request::SetLunName { lun, name: "newer".into() });
     bench.sim.run_until(embedded.shutdown()).unwrap();
