@@ -20,7 +20,7 @@ pub(crate) fn report_luns(
     let list = lun_list(cdb, command.luns)?;
     // SPC-4 §6.33: looking at the list ends the condition that asked to look at it.
     server.nexuses.clear(command.nexus, UnitAttention::ReportedLunsChanged);
-    Ok(Task::data(list, cdb.allocation32(6)))
+    Ok(Task { lists_luns: true, ..Task::data(list, cdb.allocation32(6)) })
 }
 
 /// Serves a command to a LUN that this initiator does not have: INQUIRY says so, REPORT LUNS and REQUEST SENSE work,

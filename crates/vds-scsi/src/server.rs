@@ -32,11 +32,14 @@ pub struct Task {
     /// How many bytes the command wants to move, in its direction, whatever the transport offers: for residual counts.
     /// A [`Action::Write`] moves fewer when the initiator sends fewer.
     pub transfer_bytes: u64,
+    /// The initiator is given the list of its LUNs: [`UnitAttention::ReportedLunsChanged`] ends for its nexus with every LUN
+    /// of the target. Source: SPC-3 §6.21.
+    pub lists_luns: bool,
 }
 
 impl Task {
     pub(crate) fn new(action: Action, transfer_bytes: u64) -> Self {
-        Self { action, transfer_bytes }
+        Self { action, transfer_bytes, lists_luns: false }
     }
 
     /// GOOD, nothing moved.

@@ -122,7 +122,7 @@ impl LunMap {
         own.map(|(number, _)| u64::from_be_bytes(number.to_wire())).collect()
     }
 
-    /// The initiator has the list of LUNs: none of them tells that it changed. Source: SPC-3 §6.21.
+    /// The initiator has the list of LUNs: none of them tells that it changed.
     pub(crate) fn listed(&self) {
         for unit in &self.units {
             unit.server.borrow_mut().clear(self.nexus, UnitAttention::ReportedLunsChanged);

@@ -8,16 +8,13 @@ use bytes::Bytes;
 use vds_iscsi::session::{
     AbortScope, Command, Completion, Effect, ManagementFunction, ManagementId, TaskId, TaskResponse,
 };
-use vds_scsi::{Action, Response, Status, unknown_lun};
+use vds_scsi::{Action, Response, unknown_lun};
 
 use super::full_feature::{End, FullFeature};
 use crate::action::{Outcome, Running};
 use crate::outgoing::DataIn;
 use crate::server::{Message, Peer, Scope};
 use crate::unit::Unit;
-
-/// The operation code of REPORT LUNS.
-const REPORT_LUNS: u8 = 0xa0;
 
 /// A task between the device server and the LUN.
 pub(super) struct Slot {
@@ -78,9 +75,7 @@ impl FullFeature {
             luns: self.luns.numbers(),
         };
         let task = unit.server.borrow_mut().handle(&scsi);
-        if command.cdb.first() == Some(&REPORT_LUNS)
-            && matches!(&task.action, Action::Respond(response) if response.status == Status::Good)
-        {
+        if task.lists_luns {
             self.luns.listed();
         }
         let needed = task.action.data_out_bytes(unit.sector_bytes());
