@@ -85,7 +85,8 @@ fn serve(host: &Arc<Host>, id: u64, called: String, params: Box<RawValue>) -> bo
                 if let Some(operation) = started {
                     host.operations.has_begun(operation);
                 }
-                let message = format!("there is no thread for this request now: {error}");
+                let message =
+                    format!("there is no thread for this request now: {error}; allow more memory");
                 let error = CallError::new(HResult::E_OUTOFMEMORY, message);
                 host.outbox.send(&error_answer(id, &error));
             }

@@ -154,15 +154,17 @@ fn begin_once(host: &Arc<Host>, asked: &Start) -> Result<Option<Status>, CallErr
         Begun::Failed(_) => {}
         Begun::Work(work) => follow(host, &operation, kind, &work, named(&asked.request)),
         Begun::Task(task) => {
-            let (its_host, its) = (Arc::clone(host), Arc::clone(&operation));
-            let spawned = spawn(move || {
-                let status = match task() {
-                    Ok(result) => succeeded(id, kind, result),
-                    Err(fault) => failed(id, fault.result, fault.to_string()),
-                };
-                end(&its_host, &its, status);
-            });
-            if let Err(error) = spawned {
+            let work = {
+                let (host, operation) = (Arc::clone(host), Arc::clone(&operation));
+                move || {
+                    let status = match task() {
+                        Ok(result) => succeeded(id, kind, result),
+                        Err(fault) => failed(id, fault.result, fault.to_string()),
+                    };
+                    end(&host, &operation, status);
+                }
+            };
+            if let Err(error) = spawn(work) {
                 end(host, &operation, without_thread(id, &error));
             }
         }
@@ -220,7 +222,9 @@ fn follow(
 }
 
 fn without_thread(id: OperationId, error: &std::io::Error) -> Status {
-    let message = format!("there is no thread to follow the operation: {error}; it was given up");
+    let message = format!(
+        "there is no thread to follow the operation: {error}; it was given up; allow more memory"
+    );
     failed(id, HResult::E_OUTOFMEMORY, message)
 }
 

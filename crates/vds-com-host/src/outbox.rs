@@ -11,6 +11,7 @@ use vds_model::Notification;
 use vds_plugin::{EVENTS_MAX, EventChange, Events, Status, frame, method, notification};
 
 use crate::host::locked;
+use crate::threads::spawn;
 
 /// Between two notifications: fewer than the 200 in a second that the protocol allows.
 const PAUSE: Duration = Duration::from_millis(6);
@@ -43,12 +44,16 @@ impl Outbox {
     pub(crate) fn open(&self) {
         let Some(held) = locked(&self.held).take() else { return };
         let outbox = self.clone();
-        thread::spawn(move || {
+        let tell = move || {
             for news in held {
                 outbox.send(&news);
                 thread::sleep(PAUSE);
             }
-        });
+        };
+        if let Err(error) = spawn(tell) {
+            eprintln!("error: no thread for what is to be told: {error}; allow more memory");
+            std::process::exit(1);
+        }
     }
 
     /// The newest status of an operation.
