@@ -315,7 +315,7 @@ impl Life {
             create.name = format!("lun {}", chance.below(1000));
         }
         if lun_type == LunType::Mirror {
-            let most = ledger.drives.len().clamp(2, 4);
+            let most = ledger.drives.len().clamp(2, PLEXES_MAX);
             create.copies = Some(u16::try_from(chance.between(2, most as u64)).expect("few"));
         }
         if chance.one_in(4) && ledger.drives.len() >= 2 && create.copies.is_none() {
