@@ -19,7 +19,7 @@ pub(super) fn constant(text: &mut String, constant: &Constant) {
         }
         Value::Number(number) => literal(*number, *number > 0xFFFF),
     };
-    let _ = writeln!(text, "/// `{name}`.\npub const {name}: {ty} = {value};\n");
+    let _ = writeln!(text, "/// `{name}`.\npub const {name}: {ty} = {value};");
 }
 
 /// A GUID as an expression.
